@@ -1,0 +1,106 @@
+"""What is assayed: the immutable description of a subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+__all__ = ["Confidence", "Interpreter", "Provenance", "SubjectKind"]
+
+
+class SubjectKind(StrEnum):
+    """The kinds of subject that a probe may be given."""
+
+    INTERPRETER = "interpreter"
+    ENVIRONMENT = "environment"
+
+
+class Confidence(StrEnum):
+    """How sure a statement of provenance is."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who built an interpreter, and how that is known.
+
+    Attributes
+    ----------
+    builder : str
+        Short stable key: ``python-build-standalone``, ``debian``, ``ubuntu``, ``pyenv``, ``conda``,
+        ``docker-official``, ``unknown``, ...
+    label : str
+        The same for a reader: ``python-build-standalone (installed by uv)``, ``Debian``.
+    confidence : Confidence
+        ``certain`` when the builder signed or named itself, ``likely`` when inferred.
+    clues : tuple of str
+        One sentence per clue, naming the file or variable and the value seen.
+    """
+
+    builder: str
+    label: str
+    confidence: Confidence
+    clues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """One Python, resolved through every symbolic link, shim and virtual environment.
+
+    Attributes
+    ----------
+    id : str
+        Stable within a run, fit for file names and HTML anchors: ``cpython-3.12.1-pyenv``.
+    label : str
+        What charts and tables call it: ``3.12.1 pyenv``; unique within one :func:`find`.
+    kind : SubjectKind
+        ``environment`` when the reader pointed at a virtual environment: then ``environment`` is set and the
+        packages in it belong to the subject.
+    executable : Path
+        The real file, after resolving links.
+    version, implementation, architecture, libc, libc_version, compiler, build_date : str
+        As the interpreter reports them; empty when it could not be asked.
+    prefix, stdlib, platstdlib : Path or None
+        Of the base interpreter.
+    library_folders : tuple of Path
+        Folders that hold its shared libpython, if any (``LIBDIR`` as found on disk).
+    site_folders : tuple of Path
+        ``site-packages`` (and ``dist-packages``) folders that exist: the base interpreter's, or the virtual
+        environment's for ``environment`` subjects.
+    aliases : tuple of Path
+        Other names that lead to it (links, PATH entries, shims).
+    environments : tuple of Path
+        Virtual environments seen on the way that rest on it.
+    environment : Path or None
+        The virtual environment that is the subject.
+    provenance : Provenance
+        Who built it.
+    error : str or None
+        Why it could not be asked (crashed, hung, not executable ...): one line; None when all is well.
+    """
+
+    id: str
+    label: str
+    kind: SubjectKind
+    executable: Path
+    version: str
+    implementation: str
+    architecture: str
+    libc: str
+    libc_version: str
+    compiler: str
+    build_date: str
+    prefix: Path | None
+    stdlib: Path | None
+    platstdlib: Path | None
+    library_folders: tuple[Path, ...]
+    site_folders: tuple[Path, ...]
+    aliases: tuple[Path, ...]
+    environments: tuple[Path, ...]
+    environment: Path | None
+    provenance: Provenance
+    error: str | None = None

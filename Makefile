@@ -52,7 +52,9 @@ dist: $(TEST_STAMP) ## Build the source distribution and the wheel
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
 environment: $(TEST_STAMP) ## Write environment.yml from pyproject.toml
-	$(BIN)/python requirements/write_environment.py environment.yml
+	$(BIN)/pyproject2conda yaml --name pyassay --channel conda-forge --python-include infer --extra lab --extra docker \
+	    --dep pip --pip-dep "-e ." \
+	    --custom-command "make environment" --overwrite force --output environment.yml
 
 lock: $(TEST_STAMP) ## Write the lock files anew (UPGRADE=1: newest releases)
 	requirements/lock.sh $(BIN)/uv $(if $(UPGRADE),--upgrade)

@@ -1,5 +1,47 @@
-"""Measured evidence for the Python you ship."""
+"""Measured evidence for the Python you ship.
+
+>>> import pyassay as pa
+>>> subjects = pa.find("uv:3.12", "/usr/bin/python3")  # doctest: +SKIP
+>>> evidence = pa.probe("portability", subjects)       # doctest: +SKIP
+>>> pa.judge(evidence)                                 # doctest: +SKIP
+
+Everything is imported when it is first asked for, so that ``import pyassay`` costs nothing.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyassay.evidence import gather as probe
+    from pyassay.evidence import load
+    from pyassay.reports import build as report
+    from pyassay.subjects import find
+    from pyassay.verdicts import judge
+
+__all__ = ["__version__", "find", "judge", "load", "probe", "report"]
+
 __version__ = "0.1.0"
+
+_WHERE = {
+    "find": ("pyassay.subjects", "find"),
+    "judge": ("pyassay.verdicts", "judge"),
+    "load": ("pyassay.evidence", "load"),
+    "probe": ("pyassay.evidence", "gather"),
+    "report": ("pyassay.reports", "build"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module, attribute = _WHERE[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,1 +1,32 @@
-"""Placeholder; the owner of this package writes its docstring."""
+"""Probes: observe a subject and return facts, never opinions.
+
+Each question has one module with ``TABLES`` (the documented tables) and ``probe(interpreter)`` (those tables for
+one subject).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+__all__ = ["QUESTIONS", "UnknownQuestionError", "probe_module"]
+
+QUESTIONS: tuple[str, ...] = ("portability",)
+"""The questions that can be asked, in the order in which reports list them."""
+
+
+class UnknownQuestionError(LookupError):
+    """No probe answers this question."""
+
+
+def probe_module(question: str) -> ModuleType:
+    """Return the module that probes a question.
+
+    Raises
+    ------
+    UnknownQuestionError
+        If there is none; the message lists those there are.
+    """
+    if question not in QUESTIONS:
+        raise UnknownQuestionError(f"{question}: no such question; there are: {', '.join(QUESTIONS)}")
+    return import_module(f"pyassay.probes.{question}")

@@ -1,0 +1,43 @@
+"""What every test may use: real interpreters of this machine, described without asking the finder."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from pyassay.subjects.model import Confidence, Interpreter, Provenance, SubjectKind
+
+
+@pytest.fixture(scope="session")
+def running_interpreter() -> Interpreter:
+    """Describe the base interpreter that runs the tests."""
+    base = Path(sys.base_prefix).resolve()
+    executable = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    series = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    libdir = sysconfig.get_config_var("LIBDIR")
+    return Interpreter(
+        id="cpython-running",
+        label="running",
+        kind=SubjectKind.INTERPRETER,
+        executable=executable,
+        version=platform.python_version(),
+        implementation=sys.implementation.name,
+        architecture=platform.machine(),
+        libc="glibc" if platform.libc_ver()[0] == "glibc" else "musl",
+        libc_version=platform.libc_ver()[1],
+        compiler=platform.python_compiler(),
+        build_date="",
+        prefix=base,
+        stdlib=base / "lib" / series,
+        platstdlib=base / "lib" / series,
+        library_folders=(Path(libdir),) if libdir and Path(libdir).is_dir() else (),
+        site_folders=(),
+        aliases=(),
+        environments=(),
+        environment=None,
+        provenance=Provenance("unknown", "unknown", Confidence.UNKNOWN),
+    )

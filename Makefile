@@ -16,8 +16,9 @@ ARGUMENTS ?=
 UPGRADE ?=
 
 BIN := $(VENV)/bin
-# A stamp's name holds the hash of what the environment was made from, so that nothing is asked of pip when it is there.
-hash_of = $(shell cat requirements/$(1).txt pyproject.toml | sha256sum | cut -c1-16)
+# A stamp's name holds the hash of what the environment was made from (the lock, and the project's own metadata,
+# which is all of pyproject.toml before the first [tool] table): where it is, pip is asked nothing.
+hash_of = $(shell { cat requirements/$(1).txt; sed '/^\[tool\./,$$d' pyproject.toml; } | sha256sum | cut -c1-16)
 TEST_STAMP := $(VENV)/pyassay-test-$(call hash_of,test)
 REPORT_STAMP := $(VENV)/pyassay-report-$(call hash_of,report)
 LAB_STAMP := $(LAB_VENV)/pyassay-lab-$(call hash_of,lab)
@@ -70,10 +71,10 @@ distclean: clean ## The same, and the environments
 define make_environment
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "pyassay needs Python 3.11 or newer; %s is %d.%d. Name another one: make PYTHON=/path/to/python3.12" % (sys.executable, v[0], v[1]))'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make environments: install its venv module (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
-	@echo "Making $(1) from requirements/$(2).txt with $$($(PYTHON) --version) (once)" >&2
+	@echo "Making $(1) from requirements/$(2).txt with $$($(PYTHON) --version) (once; a minute or two)" >&2
 	@$(PYTHON) -m venv --clear $(1)
-	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/$(2).txt
-	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --requirement requirements/$(2).txt
+	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 endef
 
 # What the tests need includes what a report needs, so either environment serves `make report`.

@@ -1,20 +1,29 @@
-"""What a terminal is shown: names made harmless, aligned tables, JSON, and progress that only a person sees."""
+"""What a terminal is shown: names made harmless, aligned tables, JSON, progress for a person."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import date
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
-__all__ = ["JSON_FORMAT", "Progress", "escaped", "json_document", "plain", "progress_bar", "table", "tell", "write"]
+__all__ = [
+    "JSON_FORMAT",
+    "Progress",
+    "escaped",
+    "json_document",
+    "plain",
+    "progress_bar",
+    "table",
+    "tell",
+    "write",
+]
 
 JSON_FORMAT = 1
 """Version of every JSON document that the command prints; raised when a reader of the old one would break."""
@@ -43,7 +52,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     cells = [list(columns), *([escaped(cell) for cell in row] for row in rows)]
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     return "".join(
-        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
         + "\n"
         for row in cells
     )
@@ -51,27 +62,24 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def plain(value: object) -> Any:
     """Return a value as JSON has it: dataclasses as objects, paths as strings, missing values as null."""
-    if value is None or isinstance(value, (bool, int, str)) and not isinstance(value, Enum):
-        return value
     if isinstance(value, Enum):
-        return plain(value.value)
-    if isinstance(value, float):
-        return value if value == value else None  # noqa: PLR0124 - NaN is not JSON
-    if isinstance(value, Path):
-        return os.fspath(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (Sequence, frozenset, set)):
-        return [plain(item) for item in value]
-    return str(value)
+        value = value.value
+    result: Any = str(value)
+    if value is None or isinstance(value, (bool, int)):
+        result = value
+    elif isinstance(value, float):
+        result = value if math.isfinite(value) else None
+    elif is_dataclass(value):
+        result = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    elif isinstance(value, Mapping):
+        result = {str(key): plain(item) for key, item in value.items()}
+    elif isinstance(value, (Sequence, frozenset, set)) and not isinstance(value, str):
+        result = [plain(item) for item in value]
+    return result
 
 
 def json_document(**content: object) -> str:
-    """Return one JSON object as text, with the version of the format first; ASCII only, so any name is harmless."""
+    """Return one JSON object as text, the version of its format first; in ASCII, so any name is harmless."""
     return json.dumps({"format": JSON_FORMAT, **plain(content)}, indent=2) + "\n"
 
 
@@ -125,6 +133,10 @@ def progress_bar(doing: str) -> Iterator[Progress]:
 
 def _width(text: str) -> int:
     return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in _DOUBLE_WIDTH else 1
+        0
+        if unicodedata.combining(character)
+        else 2
+        if unicodedata.east_asian_width(character) in _DOUBLE_WIDTH
+        else 1
         for character in text
     )

@@ -178,6 +178,8 @@ class _Child:
     output: dict[str, bytearray] = field(
         default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()}
     )
+    pending: memoryview = memoryview(b"")
+    deadline: float = 0.0
     timed_out: bool = False
     truncated: bool = False
     ended: bool = False
@@ -185,7 +187,7 @@ class _Child:
 
     def attend(self, input_bytes: bytes, deadline: float) -> None:
         """Feed and read until it ends, closes everything, exceeds a limit or runs out of time."""
-        pending = memoryview(input_bytes)
+        self.pending, self.deadline = memoryview(input_bytes), deadline
         exit_descriptor = _pidfd(self.process.pid)
         waiting = self._streams()
         if exit_descriptor is not None:
@@ -197,30 +199,17 @@ class _Child:
         try:
             while (waiting or not self.ended) and not self.truncated:
                 if exit_descriptor is None and not self.ended and _has_ended(self.process.pid):
-                    self.ended = True
-                    deadline = min(deadline, time.monotonic() + _DRAIN_S)
-                remaining = deadline - time.monotonic()
+                    self._note_end()
+                remaining = self.deadline - time.monotonic()
                 if remaining <= 0:
                     # Too late only for one that still runs: leftovers that hold its pipes are no timeout.
                     self.timed_out = not self.ended
                     break
-                if exit_descriptor is None:
-                    remaining = min(remaining, _POLL_S)
-                for descriptor, _ in poll.poll(math.ceil(remaining * 1000)):
-                    name = waiting[descriptor]
-                    if name == "exit":
-                        self.ended = True
-                        deadline = min(deadline, time.monotonic() + _DRAIN_S)
-                    elif name == "stdin":
-                        pending = self._feed(descriptor, pending)
-                    elif self._read(name, descriptor):
-                        continue
-                    if name == "stdin" and pending and not self.ended:
-                        continue
-                    poll.unregister(descriptor)
-                    del waiting[descriptor]
-                    if name == "stdin" and self.process.stdin:
-                        self.process.stdin.close()
+                wait = remaining if exit_descriptor is not None else min(remaining, _POLL_S)
+                for descriptor, _ in poll.poll(math.ceil(wait * 1000)):
+                    if self._is_done(waiting[descriptor], descriptor):
+                        poll.unregister(descriptor)
+                        del waiting[descriptor]
             self.left_open = any(name in self.output for name in waiting.values())
         finally:
             if exit_descriptor is not None:
@@ -231,15 +220,22 @@ class _Child:
         named = {"stdin": process.stdin, "stdout": process.stdout, "stderr": process.stderr}
         return {stream.fileno(): name for name, stream in named.items() if stream is not None}
 
-    def _feed(self, descriptor: int, pending: memoryview) -> memoryview:
-        """Write what fits and return the rest."""
-        try:
-            return pending[os.write(descriptor, pending[:_CHUNK]) :] if pending else pending
-        except BlockingIOError:
-            return pending
-        except OSError:
-            # It does not read its input: its own affair.
-            return pending[:0]
+    def _note_end(self) -> None:
+        self.ended = True
+        self.deadline = min(self.deadline, time.monotonic() + _DRAIN_S)
+
+    def _is_done(self, name: str, descriptor: int) -> bool:
+        """Answer an event; True when nothing more is to be expected there."""
+        if name == "exit":
+            self._note_end()
+            return True
+        if name == "stdin":
+            self.pending = _write_some(descriptor, self.pending)
+            done = self.ended or not self.pending
+            if done and self.process.stdin is not None:
+                self.process.stdin.close()
+            return done
+        return not self._read(name, descriptor)
 
     def _read(self, name: str, descriptor: int) -> bool:
         """Read what there is; False at the end of the stream."""
@@ -277,6 +273,17 @@ class _Child:
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
+
+
+def _write_some(descriptor: int, pending: memoryview) -> memoryview:
+    """Write what fits and return the rest."""
+    try:
+        return pending[os.write(descriptor, pending[:_CHUNK]) :] if pending else pending
+    except BlockingIOError:
+        return pending
+    except OSError:
+        # It does not read its input: its own affair.
+        return pending[:0]
 
 
 def _pidfd(pid: int) -> int | None:

@@ -69,14 +69,14 @@ class NotElf(ElfError):  # noqa: N818 - the field says "not an ELF file", and it
 class VersionNeed(NamedTuple):
     """One required symbol version.
 
-    ``soname`` must define ``version``; ``weak`` (VER_FLG_WEAK): its absence is no error; ``index`` is what the
-    entries of DT_VERSYM say for it.
+    ``soname`` must define ``version``; ``weak`` (VER_FLG_WEAK): its absence is no error; ``index`` is what
+    the entries of DT_VERSYM say for it.
     """
 
     soname: str
     version: str
     weak: bool
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody wants here
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +206,8 @@ class Image:
         self._buffer: memoryview | None = None
         self._descriptor = -1
         self._file: BinaryIO | None = None
+        self._strings: dict[int, str] = {}
+        self._string_table: tuple[int, int, bytes] | None = None
         if isinstance(source, (bytes, memoryview)):
             self.name = shown(name or "<bytes>")
             self._buffer = memoryview(source)
@@ -317,8 +319,6 @@ class Image:
     # Headers -----------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        self._strings: dict[int, str] = {}
-        self._string_table: tuple[int, int, bytes] | None = None
         self._head = b""
         self._head = self._raw(0, _FIRST_READ)
         head = self._head

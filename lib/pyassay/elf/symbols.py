@@ -113,10 +113,10 @@ class _Table:
         heads = struct.unpack(
             f"{image.order}{buckets}I", image.at(offset + start, 4 * buckets, "the GNU hash table")
         )
-        last = max(heads, default=0)
+        last: int = max(heads, default=0)
         if last < first or last == 0:
             # No symbol is hashed, so none is exported: the undefined ones reach up to what follows the table.
-            return max(first, self._count_between()) if first <= 1 else first
+        chain: int = start + 4 * buckets + 4 * (last - first)
         # The chain of the last bucket ends with a set lowest bit.
         chain = start + 4 * buckets + 4 * (last - first)
         number = last
@@ -129,7 +129,7 @@ class _Table:
             ):
                 number += 1
                 if value & 1:
-                    return number
+                    return int(number)
             chain += size
         raise image.fail("a hash chain does not end")
 

@@ -178,7 +178,7 @@ class _Child:
     output: dict[str, bytearray] = field(
         default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()}
     )
-    pending: memoryview = memoryview(b"")
+    pending: memoryview = field(default_factory=lambda: memoryview(b""))
     deadline: float = 0.0
     timed_out: bool = False
     truncated: bool = False

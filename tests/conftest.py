@@ -8,7 +8,6 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-
 from pyassay.subjects.model import Confidence, Interpreter, Provenance, SubjectKind
 
 

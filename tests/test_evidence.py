@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from pyassay import evidence as ev
 from pyassay import probes
 from pyassay.evidence import Evidence, EvidenceError, gather, load, redacted

@@ -116,7 +116,7 @@ class _Table:
         last: int = max(heads, default=0)
         if last < first or last == 0:
             # No symbol is hashed, so none is exported: the undefined ones reach up to what follows the table.
-            return max(first, self._count_between()) if first <= 1 else first
+            return int(max(first, self._count_between()) if first <= 1 else first)
         # The chain of the last bucket ends with a set lowest bit.
         chain = start + 4 * buckets + 4 * (last - first)
         number = last

@@ -1,7 +1,7 @@
 """Probes: observe a subject and return facts, never opinions.
 
-Each question has one module with ``TABLES`` (the documented tables) and ``probe(interpreter)`` (those tables for
-one subject).
+Each question has one module with ``TABLES`` (the documented tables) and ``probe(interpreter)`` (those
+tables for one subject).
 """
 
 from __future__ import annotations

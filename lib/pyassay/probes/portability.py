@@ -6,19 +6,20 @@ Static: nothing of the subject is executed here. Facts only; what they mean on w
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyassay.elf import ElfError, NotElf
-from pyassay.elf.closure import Root
+from pyassay.elf.closure import Closure, Root, closure
 from pyassay.elf.libc import SymbolHistory
-from pyassay.elf.platform_tags import libc_of
+from pyassay.elf.platform_tags import allowed, closest_policy, libc_of, platform_tag
 from pyassay.elf.reader import ElfFile, read
 from pyassay.elf.symbols import UndefinedSymbol, undefined_symbols
 from pyassay.elf.versions import SymbolVersion, floors
 from pyassay.probes.observations import Column, TableSchema
-from pyassay.probes.tree import Skipped, TreeFile, elf_files, shown_path
+from pyassay.probes.tree import Skipped, TreeFile, elf_files, is_shared_prefix, shown_path
 from pyassay.subjects.model import Interpreter
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ TABLES: tuple[TableSchema, ...] = (
 """The tables that :func:`probe` fills, with their columns."""
 
 _SHOWN_VERSIONS = 4
+_GROUPS = (("interpreter", ("runtime", "stdlib")), ("site", ("site",)))
 
 
 @dataclass(slots=True)
@@ -190,15 +192,18 @@ def probe(interpreter: Interpreter, *, root: Path = Path("/")) -> dict[str, pd.D
     """
     rows = _Rows(interpreter.id)
     observed = _read_all(interpreter, rows)
-    history = _history(root)
-    for group, scopes in (("interpreter", ("runtime", "stdlib")), ("site", ("site",))):
+    loader_root = Root(root)
+    machine = next((item.elf.machine for item in observed), interpreter.architecture)
+    history = _history(loader_root, machine)
+    for group, scopes in _GROUPS:
         members = [item for item in observed if item.tree.scope in scopes]
         if members:
             _add_floors(rows, group, members)
             _add_symbols(rows, members, history)
-    located = _add_closure(rows, interpreter, observed, root)
-    _add_libraries(rows, interpreter, observed, located)
-    _add_tags(rows, observed)
+    closures = _closures(observed, loader_root)
+    _add_missing(rows, interpreter, observed, closures)
+    _add_libraries(rows, interpreter, observed, closures)
+    _add_tags(rows, observed, rows.tables["libraries"])
     return {schema.name: schema.frame(rows.tables[schema.name]) for schema in TABLES}
 
 
@@ -313,7 +318,7 @@ def _add_symbols(rows: _Rows, members: list[_Observed], history: SymbolHistory |
                     history,
                 )
         for need in item.elf.version_needs:
-            # A version with no symbol of its own (GLIBC_ABI_DT_RELR) marks a feature and still raises the floor.
+            # A version without a symbol (GLIBC_ABI_DT_RELR) marks a feature; it raises the floor too.
             if need.version not in bound:
                 version = SymbolVersion.parse(need.version)
                 if version.number in newest.get(version.family, ()):
@@ -332,7 +337,9 @@ def _add_symbol(
     kind, previous = "unknown", ""
     if version.family == "GLIBC" and history is not None:
         explained = history.explain(name or version.raw, version.raw)
-        kind, previous = str(explained.kind), explained.previous
+        kind = str(explained.kind)
+        if explained.previous_symbol or explained.previous_version:
+            previous = f"{explained.previous_symbol or name}@{explained.previous_version or ''}"
     rows.add(
         "symbols",
         file=item.tree.shown,
@@ -357,8 +364,111 @@ def _newest_numbers(members: list[_Observed]) -> dict[str, set[tuple[int, ...]]]
     return {family: set(sorted(found)[-_SHOWN_VERSIONS:]) for family, found in numbers.items()}
 
 
-def _history(root: Path) -> SymbolHistory | None:
+def _history(root: Root, machine: str) -> SymbolHistory | None:
     try:
-        return SymbolHistory.from_root(Root(root))
-    except (ElfError, OSError):
+        return SymbolHistory.from_root(root, machine)
+    except (ValueError, OSError):
         return None
+
+
+def _closures(observed: list[_Observed], root: Root) -> dict[str, Closure]:
+    """Resolve what each file needs, by shown path; extension modules as their interpreter would load them."""
+    main: Closure | None = None
+    found: dict[str, Closure] = {}
+    for item in observed:
+        found[item.tree.shown] = closure(item.tree.path, root, preloaded=main)
+        if main is None and item.tree.scope == "runtime":
+            main = found[item.tree.shown]
+    return found
+
+
+def _add_missing(
+    rows: _Rows, interpreter: Interpreter, observed: list[_Observed], closures: Mapping[str, Closure]
+) -> None:
+    known: set[tuple[str, str, str]] = set()
+    for item in observed:
+        lacks = closures[item.tree.shown]
+        found = [("library", missing.soname, missing.needed_by) for missing in lacks.missing]
+        found += [
+            ("version", f"{missing.version} of {missing.soname}", missing.needed_by)
+            for missing in lacks.missing_versions
+            if not missing.weak
+        ]
+        for row in found:
+            if row in known:
+                continue
+            known.add(row)
+            kind, name, needed_by = row
+            rows.add(
+                "closure",
+                file=item.tree.shown,
+                scope=item.tree.scope,
+                missing_kind=kind,
+                name=name,
+                needed_by=shown_path(Path(needed_by), interpreter),
+            )
+
+
+def _add_libraries(
+    rows: _Rows, interpreter: Interpreter, observed: list[_Observed], closures: Mapping[str, Closure]
+) -> None:
+    own = {item.tree.path.resolve() for item in observed}
+    for item in observed:
+        loaded = closures[item.tree.shown].loaded
+        for soname in item.elf.needed:
+            resolved = loaded.get(soname)
+            inside = resolved is not None and (resolved in own or _inside(resolved, interpreter))
+            rows.add(
+                "libraries",
+                file=item.tree.shown,
+                scope=item.tree.scope,
+                soname=soname,
+                inside=inside,
+                resolved="" if resolved is None else shown_path(resolved, interpreter),
+                allowed=allowed(soname.rpartition("/")[2]),
+            )
+
+
+def _inside(path: Path, interpreter: Interpreter) -> bool:
+    """Tell whether a library comes along with the interpreter: inside its own tree, or its environment."""
+    roots = [interpreter.environment, *interpreter.site_folders]
+    if interpreter.prefix is not None and not is_shared_prefix(interpreter.prefix):
+        roots.append(interpreter.prefix)
+    return any(root is not None and path.is_relative_to(root) for root in roots)
+
+
+def _add_tags(rows: _Rows, observed: list[_Observed], libraries: Sequence[Mapping[str, Any]]) -> None:
+    for group, scopes in _GROUPS:
+        members = [item for item in observed if item.tree.scope in scopes]
+        for machine in dict.fromkeys(item.elf.machine for item in members):
+            _add_tag(
+                rows, group, machine, [item for item in members if item.elf.machine == machine], libraries
+            )
+
+
+def _add_tag(
+    rows: _Rows, group: str, machine: str, members: list[_Observed], libraries: Sequence[Mapping[str, Any]]
+) -> None:
+    libc = next((found for item in members if (found := libc_of(item.elf))), None)
+    by_family = floors(need for item in members for need in item.elf.version_needs)
+    tag = platform_tag(by_family, machine, libc)
+    shown = {item.tree.shown for item in members}
+    outside = {
+        str(row["soname"]).rpartition("/")[2]
+        for row in libraries
+        if row["file"] in shown and not row["inside"]
+    }
+    try:
+        closest = closest_policy(by_family, outside, machine, libc)
+        policy, refusal = closest.policy.name, closest.reason
+    except LookupError as error:
+        policy, refusal = "", str(error)
+    rows.add(
+        "tags",
+        scope=group,
+        machine=machine,
+        libc=libc or "",
+        tag=tag.tag,
+        policy=policy,
+        reason="; ".join(reason for reason in (tag.reason, refusal) if reason),
+    )

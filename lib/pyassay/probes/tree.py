@@ -14,10 +14,48 @@ from pyassay.subjects.model import Interpreter
 __all__ = ["Skipped", "TreeFile", "elf_files", "is_shared_prefix", "shown_path"]
 
 # A standard library holds thousands of sources; opening each to find no ELF magic would be the whole cost.
-_TEXT_SUFFIXES = tuple(
-    ".py .pyc .pyi .pyo .txt .h .hpp .html .json .rst .md .css .js .tcl .msg .enc .pem .decTest "
-    ".xml .cfg .toml .gif .png .svg .a .o .pc .sh .bat .ps1 .csv .zip .whl .gz .xz .typed .pxd "
-    ".pyx .c .cpp .hh".split()
+_TEXT_SUFFIXES = (
+    ".py",
+    ".pyc",
+    ".pyi",
+    ".pyo",
+    ".txt",
+    ".h",
+    ".hpp",
+    ".html",
+    ".json",
+    ".rst",
+    ".md",
+    ".css",
+    ".js",
+    ".tcl",
+    ".msg",
+    ".enc",
+    ".pem",
+    ".decTest",
+    ".xml",
+    ".cfg",
+    ".toml",
+    ".gif",
+    ".png",
+    ".svg",
+    ".a",
+    ".o",
+    ".pc",
+    ".sh",
+    ".bat",
+    ".ps1",
+    ".csv",
+    ".zip",
+    ".whl",
+    ".gz",
+    ".xz",
+    ".typed",
+    ".pxd",
+    ".pyx",
+    ".c",
+    ".cpp",
+    ".hh",
 )
 _SHARED_PREFIXES = frozenset(map(Path, ("/", "/usr", "/usr/local", "/opt", "/app")))
 _MAX_FILES = 200_000
@@ -26,7 +64,7 @@ _MAX_DEPTH = 40
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """An ELF file of a tree: where it lies, how it is shown, and its scope (``runtime``, ``stdlib``, ``site``)."""
+    """An ELF file of a tree: where it lies, how it is shown, and its scope: runtime, stdlib or site."""
 
     path: Path
     shown: str

@@ -356,6 +356,8 @@ class Image:
             self.segments.append((kind, flags, start, address, size, memory))
             if kind == PT_LOAD:
                 self.loads.append((address, start, size))
+                if start + size > self.size:
+                    raise self.fail(f"truncated: {self.size} bytes where its segments need {start + size}")
 
     def _read_dynamic(self) -> None:
         self.dynamic: dict[int, int] = {}
@@ -364,11 +366,8 @@ class Image:
         if segment is None:
             return
         _, _, offset, _, size, _ = segment
-        if offset + size > self.size:
-            # A detached debug file keeps the header of a section whose bytes it left in the program.
-            if offset >= self.size or size == 0:
-                return
-            raise self.fail(f"the dynamic section lies outside the file ({self.size} bytes)")
+        if not size:
+            return  # a detached debug file keeps the header of what it left in the program
         entry = _STRUCTS[self.order + ("qQ" if self.is64 else "iI")]
         table = self.at(offset, size - size % entry.size, "the dynamic section")
         for tag, value in entry.iter_unpack(table):

@@ -325,7 +325,8 @@ def closest_policy(
     libc : {"glibc", "musl"} or None
         None counts as glibc, like auditwheel on a host with glibc.
     undefined_symbols : iterable of str
-        For the few symbols of allowed libraries (zlib's) that policies forbid.
+        For the few symbols of allowed libraries (zlib's, mostly) that policies forbid. Strong ones only: a
+        weak reference (``__cxa_thread_atexit_impl`` in everything made with Rust) does without.
     musl_version : tuple of int, optional
         Of the musl that the file was built with, ``(1, 2)``: nothing in a file tells. By default the newest
         known.

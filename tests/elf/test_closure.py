@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from corpus.rootfs import FakeRoot, build, trace
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyassay.elf.closure import Closure, Root, closure, processor_level
 from pyassay.elf.reader import is_elf, read
 
@@ -265,6 +267,47 @@ def test_a_subject_that_cannot_be_read_is_a_result_not_an_exception(tmp_path: Pa
         found = closure(path, Root("/"))
         assert found.loaded == {}
         assert len(found.errors) == 1
+
+
+@needs_glibc
+@settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_broken_files_are_results_not_exceptions(tmp_path: Path, data: st.DataObject) -> None:
+    made = tmp_path / "libmade.so"
+    if not made.exists():
+        build(made, libraries=["-lm"], options=["-Wl,-rpath,$ORIGIN:/opt"], soname="libmade.so")
+        build(tmp_path / "libuser.so", libraries=[made], options=["-Wl,-rpath,$ORIGIN/broken"])
+        (tmp_path / "broken").mkdir()
+    content = bytearray(made.read_bytes())
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, min(len(content), 1500) - 1))] = data.draw(st.integers(0, 255))
+    broken = tmp_path / "broken/libmade.so"
+    broken.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    root = Root("/")
+    for path in (broken, tmp_path / "libuser.so"):
+        for error in closure(path, root).errors:
+            assert "\n" not in error
+
+
+@needs_glibc
+def test_hostile_search_paths_are_bounded(tmp_path: Path) -> None:
+    stubs = [build(tmp_path / "stub/first.so", soname="lib00.so")]
+    for number in range(1, 40):
+        stubs.append(tmp_path / f"stub/{number}.so")
+        stubs[-1].write_bytes(stubs[0].read_bytes().replace(b"lib00.so\0", b"lib%02d.so\0" % number))
+    # Many names of one folder.
+    many = ":".join(f"/usr/{'./' * step}lib" for step in range(55))
+    top = build(tmp_path / "libtop.so", libraries=stubs, options=[f"-Wl,-rpath,{many}"])
+    start = time.process_time()
+    found = closure(top, Root("/"))
+    assert len(found.missing) == 40
+    assert time.process_time() - start < 1
+    # A loader file made to hang a search for its folders.
+    (tmp_path / "root/lib64").mkdir(parents=True)
+    (tmp_path / "root/lib64/ld-linux-x86-64.so.2").write_bytes(b"/a" * 4_000_000)
+    start = time.process_time()
+    closure(top, Root(tmp_path / "root", mounts={"/t": tmp_path}))
+    assert time.process_time() - start < 5
 
 
 # Versions.

@@ -30,6 +30,7 @@ _LINK_LIMIT = 40  # the kernel's own (MAXSYMLINKS)
 _CONF_FILE_LIMIT = 1000
 _CONF_BYTES = 1 << 20
 _LOADER_BYTES = 8 << 20
+_DIRECTORY_LIMIT = 1000
 _OBJECT_LIMIT = 4096  # shared objects in one closure; a real one has hundreds at most
 _PATH_BYTES = 1 << 16
 
@@ -79,7 +80,8 @@ _X86_LEVELS = (
 )
 
 _TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
-_SYSTEM_DIRECTORIES = re.compile(rb"(?:(?:/[A-Za-z0-9_.+@-]+)+/\0){2,}")
+# Bounded repeats: a hostile loader must not make the search quadratic.
+_SYSTEM_DIRECTORIES = re.compile(rb"(?:(?:/[A-Za-z0-9_.+@-]{1,255}){1,16}/\0){2,16}")
 # musl's loader is its C library; it answers to the names of the libraries that other systems keep apart.
 _MUSL_OWN = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.")
 
@@ -378,10 +380,21 @@ class Root:
 
     @property
     def configured_directories(self) -> tuple[str, ...]:
-        """Folders named by ``/etc/ld.so.conf`` and what it includes, in their order."""
+        """Existing folders that ``/etc/ld.so.conf`` and what it includes name, in their order."""
         if self._configured is None:
-            self._configured = tuple(dict.fromkeys(self._configuration("/etc/ld.so.conf", set())))
+            self._configured = self._existing(self._configuration("/etc/ld.so.conf", set()))
         return self._configured
+
+    def _existing(self, directories: Iterable[str]) -> tuple[str, ...]:
+        """Keep the folders that exist, each real one once: the search tries every one for every name."""
+        found: dict[str, str] = {}
+        for directory in directories:
+            real = self.resolve(directory)
+            if real is not None:
+                found.setdefault(real, directory)
+            if len(found) >= _DIRECTORY_LIMIT:
+                break
+        return tuple(found.values())
 
     def _configuration(self, path: str, seen: set[str]) -> Iterator[str]:
         real = self.resolve(path)
@@ -576,7 +589,7 @@ class Root:
                 # RPATH is void in an object that has a RUNPATH, also for those that inherit it.
                 if not link.elf.runpath:
                     directories += _expanded(link.elf.rpath, link.path, search)
-        return tuple(dict.fromkeys(directories))
+        return self._existing(directories)
 
 
 def closure(path: str | Path, root: Root, *, preloaded: Closure | None = None) -> Closure:
@@ -615,6 +628,7 @@ class _Walk:
         self.missing: dict[tuple[str, str], Missing] = {}
         self.unreadable: dict[str, Unreadable] = {}
         self.interpreter: _Loaded | None = None
+        self.own: dict[_Loaded, tuple[str, ...]] = {}
 
     def run(self, inside: str) -> Closure:
         real = self.root.resolve(inside)
@@ -691,13 +705,14 @@ class _Walk:
     def _load_needed(self, main: _Loaded, search: _Search) -> None:
         done = 0
         while done < len(self.order):
-            if len(self.order) > _OBJECT_LIMIT:
-                subject = self.order[0].path
-                self.unreadable[subject] = Unreadable(subject, f"needs more than {_OBJECT_LIMIT} libraries")
-                return
             item = self.order[done]
             done += 1
             for needed in item.elf.needed:
+                if len(self.names) + len(self.missing) > _OBJECT_LIMIT:
+                    subject = self.order[0].path
+                    reason = f"needs more than {_OBJECT_LIMIT} libraries"
+                    self.unreadable[subject] = Unreadable(subject, reason)
+                    return
                 if needed not in self.names:
                     self._load(needed, item, main, search)
 
@@ -712,7 +727,9 @@ class _Walk:
         if "/" in name and not name.startswith("/"):
             found: tuple[str, str] | str = "a relative path: depends on the current folder"
         else:
-            found = self.root._find(name, self.root.own_directories(item, main, search), search)
+            if item not in self.own:
+                self.own[item] = self.root.own_directories(item, main, search)
+            found = self.root._find(name, self.own[item], search)
         if isinstance(found, str):
             self.missing.setdefault((needed, item.path), Missing(needed, item.path, found))
             return

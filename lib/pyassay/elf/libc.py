@@ -170,6 +170,7 @@ class SymbolHistory:
     def __init__(self, libraries: Iterable[tuple[str, Path]]) -> None:
         self._table: dict[str, list[_Entry]] = {}
         self._versions: set[str] = set()
+        self._explained: dict[tuple[str, str], Explanation] = {}
         skipped: list[str] = []
         names: list[str] = []
         for soname, path in libraries:
@@ -271,6 +272,12 @@ class SymbolHistory:
         version : str
             Such as ``GLIBC_2.34``. For a marker (``GLIBC_ABI_DT_RELR``) the symbol is of no matter.
         """
+        key = (symbol, version)
+        if key not in self._explained:
+            self._explained[key] = self._explain(symbol, version)
+        return self._explained[key]
+
+    def _explain(self, symbol: str, version: str) -> Explanation:
         parsed = SymbolVersion.parse(version)
         if parsed.private:
             return Explanation(symbol, version, SymbolKind.PRIVATE)

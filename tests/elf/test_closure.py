@@ -146,6 +146,20 @@ def test_rpath_is_void_beside_runpath(tmp_path: Path) -> None:
     assert [item.soname for item in assert_same(nowhere, Root("/")).missing] == ["libleaf.so"]
 
 
+@needs_glibc
+def test_rpath_beside_runpath_is_not_inherited_either(tmp_path: Path) -> None:
+    leaf = build(tmp_path / "deep/libleaf.so", soname="libleaf.so")
+    middle = build(tmp_path / "near/libmiddle.so", libraries=[leaf], soname="libmiddle.so")
+    options = [f"-Wl,--enable-new-dtags,-rpath,{tmp_path}/near"]
+    top = build(tmp_path / "libtop.so", libraries=[middle], options=options)
+    data = bytearray(top.read_bytes())
+    assert add_rpath(data, f"{tmp_path}/deep".encode())
+    top.write_bytes(data)
+    found = assert_same(top, Root("/"))
+    assert found.loaded["libmiddle.so"] == middle
+    assert [item.soname for item in found.missing] == ["libleaf.so"]
+
+
 def add_rpath(data: bytearray, text: bytes) -> bool:
     """Turn DT_RELACOUNT into DT_RPATH, with its text over symbol names that nobody looks up by hash."""
     offset, size = next(
@@ -461,6 +475,30 @@ def test_configured_folders_serve_only_names_that_ldconfig_takes(fake: FakeRoot)
     shutil.copy(odd, fake.path / "usr/lib/odd.so")
     assert closure(program, Root(fake.path)).missing == ()
     assert fake.trace("/usr/bin/program").missing == frozenset()
+
+
+def test_folders_built_into_the_loader_differ_between_distributions(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for folder in ("usr/lib64", "usr/lib/x86_64-linux-gnu", "opt/store/lib"):
+        name = folder.replace("/", "-")
+        build(root / folder / f"lib{name}.so", options=["-nostdlib"], soname=f"lib{name}.so")
+        build(root / folder / "libleaf.so", options=["-nostdlib"], soname="libleaf.so")
+
+    def found(folder: str) -> bool:
+        return Root(root).library(f"lib{folder.replace('/', '-')}.so", "x86_64") is not None
+
+    # Without a loader: what distributions do. With one: what it says.
+    assert found("usr/lib64")
+    assert found("usr/lib/x86_64-linux-gnu")
+    assert not found("opt/store/lib")
+    (root / "lib64").mkdir()
+    loader = root / "lib64/ld-linux-x86-64.so.2"
+    loader.write_bytes(b"\x7fELF /etc/x\0/lib64/\0/usr/lib64/\0\0")
+    assert found("usr/lib64")
+    assert not found("usr/lib/x86_64-linux-gnu")
+    loader.write_bytes(b"\x7fELF\0/opt/store/lib/\0/usr/local/lib/\0")
+    assert found("opt/store/lib")
+    assert not found("usr/lib64")
 
 
 @needs_glibc

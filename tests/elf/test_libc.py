@@ -192,6 +192,22 @@ def test_a_made_up_glibc_with_large_times(tmp_path: Path) -> None:
     assert history.explain("time", "GLIBC_2.0").kind is SymbolKind.BASELINE
 
 
+def test_a_reserved_name_is_a_forerunner_only_if_it_can_no_longer_be_linked(tmp_path: Path) -> None:
+    source = (
+        "int __gone_compat(void){return 1;} int __kept(void){return 1;} int gone(void){return 1;}"
+        'int kept(void){return 1;}\n__asm__(".symver __gone_compat, __gone@GLIBC_2.0");'
+    )
+    script = (
+        "GLIBC_2.0 { global: __kept; }; GLIBC_2.34 { global: gone; kept; local: __gone_compat; } GLIBC_2.0;"
+    )
+    path = build(
+        tmp_path / "libc.so.6", source, soname="libc.so.6", options=["-nostdlib"], version_script=script
+    )
+    history = SymbolHistory.from_library(path)
+    assert history.explain("gone", "GLIBC_2.34").previous_symbol == "__gone"
+    assert history.explain("kept", "GLIBC_2.34").kind is SymbolKind.NEW
+
+
 def test_what_is_no_glibc(tmp_path: Path) -> None:
     text = tmp_path / "libc.so.6"
     text.write_text("GROUP ( /lib/libc.so.6 )\n")

@@ -1,1 +1,37 @@
-"""Placeholder; the owner of this package writes its docstring."""
+"""Verdicts: rules that read observations, reference tables and a policy; no clock, no network."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from pyassay.verdicts.model import Level, Reason, Verdict, to_frame
+from pyassay.verdicts.policy import Policy, PolicyError
+
+if TYPE_CHECKING:
+    from pyassay.evidence import Evidence
+
+__all__ = ["Level", "Policy", "PolicyError", "Reason", "Verdict", "judge", "to_frame"]
+
+
+def judge(evidence: Evidence, policy: Policy | None = None) -> list[Verdict]:
+    """Judge an evidence set, as of the day on which it was recorded.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Observations of one or more questions.
+    policy : Policy, optional
+        What is required; the shipped default when omitted.
+
+    Returns
+    -------
+    list of Verdict
+        One per question and subject.
+    """
+    chosen = policy or Policy.load()
+    verdicts: list[Verdict] = []
+    for question in evidence.manifest.questions:
+        rules = import_module(f"pyassay.verdicts.{question}")
+        verdicts += rules.judge(evidence.tables, chosen, evidence.manifest.on)
+    return verdicts

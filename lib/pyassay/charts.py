@@ -1,0 +1,135 @@
+"""The charts of the articles: each takes a documented frame and draws one finding.
+
+A chart says its finding in its title and in its description (the text for those who cannot see it); colours
+are never the only sign: every mark carries a label or a shape as well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import altair as alt
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["PREDICTION_COLOURS", "floors_by_date", "runs_by_family", "runs_by_year"]
+
+PREDICTION_COLOURS = {
+    "all": "#1a7f5a",
+    "some": "#c98a1b",
+    "none": "#b3402e",
+    "unknown": "#7d8590",
+}
+"""How many of the releases in a cell run: all, some, none; or it is not known. AA against white text."""
+
+_ROW_HEIGHT = 24
+_WIDTH = 640
+
+
+def floors_by_date(floors: pd.DataFrame, landmarks: pd.DataFrame, *, finding: str) -> alt.LayerChart:
+    """Draw the glibc floor of every subject on the date on which that glibc was released.
+
+    Parameters
+    ----------
+    floors : DataFrame
+        ``label`` (subject), ``version`` (``2.17``), ``release_date`` (ISO date), ``strength`` (``hard`` or
+        ``soft``), ordered from top to bottom.
+    landmarks : DataFrame
+        ``label`` (``Debian 11``), ``release_date`` of the glibc that it ships: drawn as vertical lines.
+    finding : str
+        The sentence that the chart proves: its title and its alternative text.
+    """
+    order = list(dict.fromkeys(floors["label"]))
+    first = min([*floors["release_date"], *landmarks["release_date"]], default="2010-01-01")
+    last = max([*floors["release_date"], *landmarks["release_date"]], default="2026-01-01")
+    x = alt.X(
+        "release_date:T",
+        title="release date of the glibc that is needed",
+        scale=alt.Scale(domain=[f"{int(first[:4]) - 1}-01-01", f"{int(last[:4]) + 2}-01-01"]),
+        axis=alt.Axis(format="%Y", tickCount="year", labelOverlap=True),
+    )
+    y = alt.Y("label:N", title=None, sort=order, axis=alt.Axis(labelLimit=220))
+    lines = alt.Chart(landmarks).mark_rule(strokeDash=[3, 3]).encode(x=alt.X("release_date:T"))
+    names = (
+        alt.Chart(landmarks)
+        .mark_text(align="left", baseline="bottom", angle=315, dx=3, fontSize=10)
+        .encode(x="release_date:T", y=alt.value(-2), text="label:N")
+    )
+    points = (
+        alt.Chart(floors)
+        .mark_point(size=90, filled=True, opacity=1)
+        .encode(
+            x=x,
+            y=y,
+            shape=alt.Shape(
+                "strength:N",
+                scale=alt.Scale(domain=["hard", "soft"], range=["circle", "diamond"]),
+                legend=None,
+            ),
+            color=alt.value("#2f6fb0"),
+        )
+    )
+    versions = alt.Chart(floors).mark_text(align="left", dx=9, fontSize=11).encode(x=x, y=y, text="version:N")
+    return alt.layer(lines, names, points, versions).properties(
+        width=_WIDTH, height=_ROW_HEIGHT * max(len(order), 1), title=finding, description=finding
+    )
+
+
+def runs_by_family(cells: pd.DataFrame, *, finding: str) -> alt.LayerChart:
+    """Draw subjects by distribution family: the oldest release on which each runs.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        ``label`` (subject), ``family``, ``oldest`` (text of the cell: ``8 (2015)``), ``supported`` (``all``,
+        ``some``, ``none`` or ``unknown``: how many of the releases still supported run it).
+    finding : str
+        The sentence that the chart proves.
+    """
+    return _heatmap(cells, "family", "oldest", finding, cell_width=52, label_angle=-40)
+
+
+def runs_by_year(cells: pd.DataFrame, *, finding: str) -> alt.LayerChart:
+    """Draw subjects by year: on how many of the distributions released in a year each runs.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        ``label`` (subject), ``year``, ``runs`` (text of the cell: ``7/9``), ``supported`` as in
+        :func:`runs_by_family`, over all releases of the year.
+    finding : str
+        The sentence that the chart proves.
+    """
+    return _heatmap(cells, "year", "runs", finding, cell_width=44, label_angle=0)
+
+
+def _heatmap(
+    cells: pd.DataFrame, column: str, text: str, finding: str, *, cell_width: int, label_angle: int
+) -> alt.LayerChart:
+    rows: Sequence[str] = list(dict.fromkeys(cells["label"]))
+    columns: Sequence[str] = list(dict.fromkeys(cells[column]))
+    base = alt.Chart(cells).encode(
+        x=alt.X(
+            f"{column}:N",
+            title=None,
+            sort=list(columns),
+            axis=alt.Axis(orient="top", labelAngle=label_angle, labelLimit=140),
+        ),
+        y=alt.Y("label:N", title=None, sort=list(rows), axis=alt.Axis(labelLimit=220)),
+    )
+    tiles = base.mark_rect(strokeWidth=2, cornerRadius=3).encode(
+        color=alt.Color(
+            "supported:N",
+            scale=alt.Scale(domain=list(PREDICTION_COLOURS), range=list(PREDICTION_COLOURS.values())),
+            legend=alt.Legend(title="releases that run", orient="bottom", symbolType="square"),
+        )
+    )
+    words = base.mark_text(fontSize=10, color="#ffffff").encode(text=f"{text}:N")
+    return alt.layer(tiles, words).properties(
+        width=cell_width * max(len(columns), 1),
+        height=_ROW_HEIGHT * max(len(rows), 1),
+        title=finding,
+        description=finding,
+    )

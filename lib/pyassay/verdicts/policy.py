@@ -1,0 +1,126 @@
+"""Policies: what the reader requires, in TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pyassay.resources import share
+from pyassay.verdicts.model import Level
+
+__all__ = ["Policy", "PolicyError", "PortabilityPolicy"]
+
+_ISA_LEVELS = ("x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v4")
+_MAX_BYTES = 1 << 20
+
+
+class PolicyError(Exception):
+    """A policy cannot be read: one line that names the file and the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortabilityPolicy:
+    """The section ``[portability]``.
+
+    Attributes
+    ----------
+    must_run_on : tuple of str
+        ``distro:version`` of the reference table; a subject that one of them refuses is bad.
+    ignore_families : tuple of str
+        Families left out when the other supported releases are counted.
+    executable_stack, text_relocations : Level
+        What each of these does to the verdict.
+    isa_max : str
+        The newest x86-64 level that a file may declare.
+    allow_libraries : tuple of str
+        Sonames that are installed everywhere, beyond those of auditwheel's policies.
+    """
+
+    must_run_on: tuple[str, ...] = ()
+    ignore_families: tuple[str, ...] = ()
+    executable_stack: Level = Level.BAD
+    text_relocations: Level = Level.CAUTION
+    isa_max: str = "x86-64-v1"
+    allow_libraries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the reader requires, question by question."""
+
+    name: str
+    portability: PortabilityPolicy
+
+    @staticmethod
+    def load(name: str | Path = "default") -> Policy:
+        """Read a shipped policy by its name, or any by its path.
+
+        Raises
+        ------
+        PolicyError
+            If it is absent, no TOML, or has a key or a value that nobody reads.
+        """
+        text = str(name)
+        try:
+            path = (
+                Path(text)
+                if "/" in text or text.endswith(".toml")
+                else share("data", "policies", f"{text}.toml")
+            )
+            with path.open("rb") as file:
+                content = file.read(_MAX_BYTES + 1)
+            if len(content) > _MAX_BYTES:
+                raise PolicyError(f"{text}: larger than {_MAX_BYTES} bytes")
+            raw = tomllib.loads(content.decode("utf-8"))
+        except OSError as error:
+            raise PolicyError(f"{text}: no such policy: {error.strerror or error}") from error
+        except ValueError as error:
+            raise PolicyError(f"{text}: not TOML: {error}") from error
+        _known(text, raw, ("name", "portability"))
+        section = raw.get("portability", {})
+        if not isinstance(section, dict):
+            raise PolicyError(f"{text}: portability is no section")
+        return Policy(str(raw.get("name", text)), _portability(text, section))
+
+
+def _portability(name: str, section: Mapping[str, Any]) -> PortabilityPolicy:
+    _known(name, section, tuple(field.name for field in fields(PortabilityPolicy)))
+    defaults = PortabilityPolicy()
+    isa = section.get("isa_max", defaults.isa_max)
+    if isa not in _ISA_LEVELS:
+        raise PolicyError(f"{name}: isa_max is {isa!r}, not one of {', '.join(_ISA_LEVELS)}")
+    return PortabilityPolicy(
+        must_run_on=_texts(name, section, "must_run_on"),
+        ignore_families=_texts(name, section, "ignore_families"),
+        executable_stack=_level(name, section, "executable_stack", defaults.executable_stack),
+        text_relocations=_level(name, section, "text_relocations", defaults.text_relocations),
+        isa_max=isa,
+        allow_libraries=_texts(name, section, "allow_libraries"),
+    )
+
+
+def _known(name: str, section: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    for key in section:
+        if key not in keys:
+            near = get_close_matches(key, keys, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(keys)}"
+            raise PolicyError(f"{name}: unknown key {key!r}{hint}")
+
+
+def _texts(name: str, section: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = section.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise PolicyError(f"{name}: {key} is no list of texts")
+    return tuple(value)
+
+
+def _level(name: str, section: Mapping[str, Any], key: str, default: Level) -> Level:
+    value = section.get(key, str(default))
+    try:
+        return Level(value)
+    except ValueError as error:
+        raise PolicyError(f"{name}: {key} is {value!r}, not one of {', '.join(Level)}") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from corpus.rootfs import build
 from pyassay.elf.closure import Root
-from pyassay.elf.libc import SymbolHistory, SymbolKind
+from pyassay.elf.libc import SymbolHistory, SymbolKind, musl_version
 from pyassay.elf.symbols import undefined_symbols
 from pyassay.elf.versions import SymbolVersion
 
@@ -227,3 +227,20 @@ def test_what_is_no_glibc(tmp_path: Path) -> None:
     shutil.copy(good, tmp_path / "libc.so.6")
     (tmp_path / "libm.so.6").write_bytes(b"\x7fELF")
     assert len(SymbolHistory.from_library(tmp_path / "libc.so.6").skipped) == 1
+
+
+def test_the_version_of_a_musl_loader(tmp_path: Path) -> None:
+    source = (
+        'const char *v(void){return "1.2.3";} const char *t(void){return "musl libc (x86_64) Version %s";}'
+    )
+    made = build(tmp_path / "ld-musl-x86_64.so.1", source, options=["-nostdlib"])
+    assert musl_version(made) == (1, 2)
+    for path in sorted(Path("/lib").glob("ld-musl-*.so.1")):
+        told = subprocess.run([path], capture_output=True, text=True, check=False, timeout=10).stderr
+        version = musl_version(path)
+        assert version is not None
+        assert f"Version {version[0]}.{version[1]}." in told
+    glibc = Root("/").library("libc.so.6", "x86_64")
+    assert glibc is None or musl_version(glibc) is None
+    assert musl_version(tmp_path) is None
+    assert musl_version(tmp_path / "absent") is None

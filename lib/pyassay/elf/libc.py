@@ -16,7 +16,7 @@ from pyassay.elf.versions import SymbolVersion
 if TYPE_CHECKING:
     from pyassay.elf.closure import Root
 
-__all__ = ["Explanation", "SymbolHistory", "SymbolKind"]
+__all__ = ["Explanation", "SymbolHistory", "SymbolKind", "musl_version"]
 
 # The libraries that make up glibc. Functions moved between them (into libc.so.6 in 2.34), so they share one
 # history.
@@ -33,6 +33,8 @@ _FAMILY = (
 )
 _LOADERS = ("ld-linux*.so.*", "ld64.so.*")
 _RENAME_DEPTH = 4
+_MUSL_BYTES = 8 << 20
+_MUSL_VERSION = re.compile(rb"(?<=\0)(\d{1,3})\.(\d{1,3})\.\d{1,3}(?:-git-[0-9a-z-]{1,40})?\0")
 
 # How headers turn one name into another: pattern of the new name -> older names that did the same job, the
 # nearest first. A pattern is only a suspicion: it counts when the older name is in the table with an older
@@ -360,6 +362,27 @@ class SymbolHistory:
             first = self._table[symbol][0]
             number = first.number
         return first.version if first else None
+
+
+def musl_version(path: str | Path) -> tuple[int, int] | None:
+    """Read the version that a musl loader (``ld-musl-x86_64.so.1``) would print, without running it.
+
+    Returns
+    -------
+    tuple of int or None
+        ``(1, 2)``; None if the file is no musl, or cannot be read.
+    """
+    try:
+        if not Path(path).is_file():
+            return None
+        with Path(path).open("rb") as stream:
+            content = stream.read(_MUSL_BYTES)
+    except OSError:
+        return None
+    if not content.startswith(b"\x7fELF") or b"musl libc (" not in content:
+        return None
+    found = {(int(match[1]), int(match[2])) for match in _MUSL_VERSION.finditer(content)}
+    return found.pop() if len(found) == 1 else None
 
 
 def _bare(version: str | None) -> str:

@@ -252,7 +252,8 @@ def _outside(own: Tables, policy: PortabilityPolicy) -> list[Reason]:
         return []
     builder = "".join(own["subjects"]["builder"].head(1))
     if builder in _DISTRIBUTORS:
-        text = f"its distribution's packages bring {_count(len(names), 'library', 'libraries')} along: {_some(names)}"
+        count = _count(len(names), "library", "libraries")
+        text = f"its distribution's packages bring {count} along: {_some(names)}"
         return [Reason(Level.GOOD, text, "libraries", {"allowed": "False"})]
     runtime = sorted(set(wanted.loc[wanted["scope"] == "runtime", "soname"]) & set(names))
     modules = wanted.loc[wanted["soname"].isin(names) & (wanted["scope"] == "stdlib"), "file"].nunique()

@@ -11,24 +11,28 @@ from typing import TYPE_CHECKING
 import altair as alt
 import pandas as pd
 
+from pyassay.theme import LEVEL_COLOURS, SERIES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["PREDICTION_COLOURS", "floors_by_date", "runs_by_family", "runs_by_year"]
+__all__ = ["COVERAGE_COLOURS", "floors_by_date", "runs_by_family", "runs_by_year"]
 
-PREDICTION_COLOURS = {
-    "all": "#1a7f5a",
-    "some": "#c98a1b",
-    "none": "#b3402e",
-    "unknown": "#7d8590",
+COVERAGE_COLOURS = {
+    "all": LEVEL_COLOURS["good"],
+    "some": LEVEL_COLOURS["caution"],
+    "none": LEVEL_COLOURS["bad"],
+    "not known": LEVEL_COLOURS["unknown"],
 }
-"""How many of the releases in a cell run: all, some, none; or it is not known. AA against white text."""
+"""How many of the releases in a cell run a Python."""
 
 _ROW_HEIGHT = 24
 _WIDTH = 640
 
 
-def floors_by_date(floors: pd.DataFrame, landmarks: pd.DataFrame, *, finding: str) -> alt.LayerChart:
+def floors_by_date(
+    floors: pd.DataFrame, landmarks: pd.DataFrame, *, finding: str
+) -> alt.LayerChart | alt.FacetChart:
     """Draw the glibc floor of every subject on the date on which that glibc was released.
 
     Parameters
@@ -68,7 +72,7 @@ def floors_by_date(floors: pd.DataFrame, landmarks: pd.DataFrame, *, finding: st
                 scale=alt.Scale(domain=["hard", "soft"], range=["circle", "diamond"]),
                 legend=None,
             ),
-            color=alt.value("#2f6fb0"),
+            color=alt.value(SERIES[0]),
         )
     )
     versions = alt.Chart(floors).mark_text(align="left", dx=9, fontSize=11).encode(x=x, y=y, text="version:N")
@@ -77,59 +81,79 @@ def floors_by_date(floors: pd.DataFrame, landmarks: pd.DataFrame, *, finding: st
     )
 
 
-def runs_by_family(cells: pd.DataFrame, *, finding: str) -> alt.LayerChart:
+def runs_by_family(
+    cells: pd.DataFrame, *, rows: Sequence[str], finding: str
+) -> alt.LayerChart | alt.FacetChart:
     """Draw subjects by distribution family: the oldest release on which each runs.
 
     Parameters
     ----------
     cells : DataFrame
-        ``label`` (subject), ``family``, ``oldest`` (text of the cell: ``8 (2015)``), ``supported`` (``all``,
-        ``some``, ``none`` or ``unknown``: how many of the releases still supported run it).
+        ``label`` (subject), ``family``, ``oldest`` and ``year`` (the two lines of a cell: ``8``, ``2015``),
+        ``coverage`` (``all``,
+        ``some``, ``none`` or ``not known``: how many of the releases run it).
+    rows : sequence of str
+        Every subject, from top to bottom.
     finding : str
         The sentence that the chart proves.
     """
-    return _heatmap(cells, "family", "oldest", finding, cell_width=52, label_angle=-40)
+    return _heatmap(cells, "family", ["oldest", "year"], finding, rows=rows, cell_width=56, row_height=36)
 
 
-def runs_by_year(cells: pd.DataFrame, *, finding: str) -> alt.LayerChart:
+def runs_by_year(
+    cells: pd.DataFrame, *, rows: Sequence[str], finding: str
+) -> alt.LayerChart | alt.FacetChart:
     """Draw subjects by year: on how many of the distributions released in a year each runs.
 
     Parameters
     ----------
     cells : DataFrame
-        ``label`` (subject), ``year``, ``runs`` (text of the cell: ``7/9``), ``supported`` as in
-        :func:`runs_by_family`, over all releases of the year.
+        ``label`` (subject), ``year``, ``runs`` (text of the cell: ``7/9``), ``coverage`` as in
+        :func:`runs_by_family`.
+    rows : sequence of str
+        Every subject, from top to bottom.
     finding : str
         The sentence that the chart proves.
     """
-    return _heatmap(cells, "year", "runs", finding, cell_width=44, label_angle=0)
+    return _heatmap(cells, "year", ["runs"], finding, rows=rows, cell_width=42, row_height=_ROW_HEIGHT)
 
 
 def _heatmap(
-    cells: pd.DataFrame, column: str, text: str, finding: str, *, cell_width: int, label_angle: int
-) -> alt.LayerChart:
-    rows: Sequence[str] = list(dict.fromkeys(cells["label"]))
+    cells: pd.DataFrame,
+    column: str,
+    texts: Sequence[str],
+    finding: str,
+    *,
+    rows: Sequence[str],
+    cell_width: int,
+    row_height: int,
+) -> alt.LayerChart | alt.FacetChart:
     columns: Sequence[str] = list(dict.fromkeys(cells[column]))
     base = alt.Chart(cells).encode(
         x=alt.X(
             f"{column}:N",
             title=None,
             sort=list(columns),
-            axis=alt.Axis(orient="top", labelAngle=label_angle, labelLimit=140),
+            axis=alt.Axis(orient="top", labelAngle=0, labelLimit=140),
         ),
         y=alt.Y("label:N", title=None, sort=list(rows), axis=alt.Axis(labelLimit=220)),
     )
     tiles = base.mark_rect(strokeWidth=2, cornerRadius=3).encode(
         color=alt.Color(
-            "supported:N",
-            scale=alt.Scale(domain=list(PREDICTION_COLOURS), range=list(PREDICTION_COLOURS.values())),
+            "coverage:N",
+            scale=alt.Scale(domain=list(COVERAGE_COLOURS), range=list(COVERAGE_COLOURS.values())),
             legend=alt.Legend(title="releases that run", orient="bottom", symbolType="square"),
         )
     )
-    words = base.mark_text(fontSize=10, color="#ffffff").encode(text=f"{text}:N")
-    return alt.layer(tiles, words).properties(
+    words = [
+        base.mark_text(fontSize=size, color="#ffffff", dy=(line - (len(texts) - 1) / 2) * 13).encode(
+            text=f"{text}:N"
+        )
+        for line, (text, size) in enumerate(zip(texts, (11, 9), strict=False))
+    ]
+    return alt.layer(tiles, *words).properties(
         width=cell_width * max(len(columns), 1),
-        height=_ROW_HEIGHT * max(len(rows), 1),
+        height=row_height * max(len(rows), 1),
         title=finding,
         description=finding,
     )

@@ -45,7 +45,7 @@ _NT_GNU_BUILD_ID, _NT_GNU_PROPERTY_TYPE_0 = 3, 5
 _GNU_PROPERTY_X86_ISA_1_NEEDED = 0xC0008002
 _ISA_LEVELS = ((8, "x86-64-v4"), (4, "x86-64-v3"), (2, "x86-64-v2"), (1, "x86-64-v1"))
 
-_MAX_NAME_BYTES = 4096
+_MAX_NAME_BYTES = 65536  # a search path of a Nix build is far longer than a path may be
 _MAX_PROGRAM_HEADERS = 4096
 _MAX_VERSIONS = 100_000
 _FIRST_READ = 4096

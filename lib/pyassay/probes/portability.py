@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyassay.elf import ElfError, NotElf
 from pyassay.elf.closure import Closure, Root, closure
-from pyassay.elf.libc import SymbolHistory
+from pyassay.elf.libc import SymbolHistory, musl_version
 from pyassay.elf.platform_tags import allowed, closest_policy, libc_of, platform_tag
 from pyassay.elf.reader import ElfFile, read
 from pyassay.elf.symbols import UndefinedSymbol, undefined_symbols
@@ -446,20 +446,29 @@ def _add_tags(rows: _Rows, observed: list[_Observed], libraries: Sequence[Mappin
             )
 
 
+def _loader(members: list[_Observed]) -> str | None:
+    return next((item.elf.interpreter for item in members if item.elf.interpreter), None)
+
+
 def _add_tag(
     rows: _Rows, group: str, machine: str, members: list[_Observed], libraries: Sequence[Mapping[str, Any]]
 ) -> None:
     libc = next((found for item in members if (found := libc_of(item.elf))), None)
     by_family = floors(need for item in members for need in item.elf.version_needs)
-    tag = platform_tag(by_family, machine, libc)
+    known = musl_version(Path(loader)) if libc == "musl" and (loader := _loader(members)) else None
+    tag = platform_tag(by_family, machine, libc, musl_version=known)
     shown = {item.tree.shown for item in members}
     outside = {
         str(row["soname"]).rpartition("/")[2]
         for row in libraries
         if row["file"] in shown and not row["inside"]
     }
+    # A weak reference may stay unresolved, so it breaks no policy.
+    strong = {symbol.name for item in members for symbol in item.symbols if not symbol.weak}
     try:
-        closest = closest_policy(by_family, outside, machine, libc)
+        closest = closest_policy(
+            by_family, outside, machine, libc, undefined_symbols=strong, musl_version=known
+        )
         policy, refusal = closest.policy.name, closest.reason
     except LookupError as error:
         policy, refusal = "", str(error)

@@ -1,0 +1,398 @@
+"""The article on portability: whether these Pythons run where they are shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from pyassay import charts, tables
+from pyassay.elf.versions import version_key
+from pyassay.evidence import Evidence
+from pyassay.reference import distributions, glibc_releases, load
+from pyassay.verdicts import portability as rules
+from pyassay.verdicts.model import Verdict
+from pyassay.verdicts.policy import Policy
+
+__all__ = ["PortabilityArticle"]
+
+_LANDMARKS = ("centos:7", "debian:10", "almalinux:8", "debian:11", "almalinux:9", "debian:12", "debian:13")
+_REMEDIES = {
+    "re-versioned": "rebuild on an older system: the same function exists there in an older version",
+    "renamed": "rebuild on an older system: its headers use the older name",
+    "new function": "the source must do without it there, or look it up at run time",
+    "marker": "link without the feature: -Wl,-z,nopack-relative-relocs",
+    "unknown": "the libc of the probing machine does not know this version",
+}
+_FAMILIES_SHOWN = ("GLIBC", "GLIBCXX", "CXXABI", "GCC", "ZLIB")
+_FIRST_YEAR = 2012
+_LONG_NAMES = {"Amazon": "Amazon Linux", "Oracle": "Oracle Linux", "Rocky": "Rocky Linux"}
+_FAMILIES_DRAWN = tuple(
+    "Debian Ubuntu Fedora openSUSE RHEL CentOS AlmaLinux Rocky Oracle Amazon Alpine".split()  # noqa: SIM905
+)
+
+
+class PortabilityArticle:
+    """Everything that the notebook ``portability`` shows, from one evidence set and one policy.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        With the tables of :data:`pyassay.probes.portability.TABLES`.
+    policy : Policy
+        What the reader requires.
+    """
+
+    def __init__(self, evidence: Evidence, policy: Policy) -> None:
+        self.evidence = evidence
+        self.policy = policy
+        self.on = evidence.manifest.on
+
+    @cached_property
+    def matrix(self) -> pd.DataFrame:
+        """Prediction per subject and distribution: see :func:`pyassay.verdicts.portability.matrix`."""
+        return rules.matrix(self.evidence.tables, distributions(), self.on)
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """One verdict per subject."""
+        return rules.judge(self.evidence.tables, self.policy, self.on)
+
+    @cached_property
+    def _labels(self) -> pd.Series[str]:
+        return self.evidence.table("subjects").set_index("subject_id")["label"]
+
+    def _labelled(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return a frame with the subject's label in front, in the order of the table of subjects."""
+        order = {subject: place for place, subject in enumerate(self._labels.index)}
+        ranked = frame.assign(_place=frame["subject_id"].map(order)).sort_values("_place", kind="stable")
+        ranked.insert(0, "Python", ranked["subject_id"].map(self._labels))
+        return ranked.drop(columns=["_place", "subject_id"])
+
+    def verdict(self) -> tables.Shown:
+        """Show the verdict on every subject, the best first."""
+        return tables.verdict_box(self.verdicts, dict(zip(self._labels.index, self._labels, strict=True)))
+
+    def provenance(self) -> tables.Shown:
+        """Show where each Python comes from and how that is known."""
+        subjects = self.evidence.table("subjects")
+        frame = pd.DataFrame(
+            {
+                "Python": subjects["label"],
+                "version": subjects["version"],
+                "built by": subjects["provenance"],
+                "sure": subjects["provenance_confidence"],
+                "how that is known": subjects["provenance_clues"].map("; ".join),
+                "executable": subjects["executable"],
+                "environments on it": subjects["environments"].map(len),
+            }
+        )
+        return tables.table(frame, caption="Where each Python comes from, and how that is known.")
+
+    def floors(self) -> tables.Shown:
+        """Show the newest version of every library family that each Python requires."""
+        floors = self.evidence.table("floors")
+        own = floors[(floors["scope"] == "interpreter") & floors["family"].isin(_FAMILIES_SHOWN)]
+        wide = own.pivot_table(
+            index="subject_id", columns="family", values="hard", aggfunc="first", fill_value=""
+        )
+        columns = [family for family in _FAMILIES_SHOWN if family in wide.columns]
+        tags = self.evidence.table("tags")
+        exact = (
+            tags[tags["scope"] == "interpreter"].drop_duplicates("subject_id").set_index("subject_id")["tag"]
+        )
+        site = floors[(floors["scope"] == "site") & (floors["family"] == "GLIBC")].set_index("subject_id")[
+            "hard"
+        ]
+        frame = wide.reindex(self._labels.index)[columns].fillna("").reset_index()
+        frame["platform tag"] = frame["subject_id"].map(exact).fillna("")
+        frame["GLIBC of its packages"] = frame["subject_id"].map(site).fillna("")
+        return tables.table(
+            self._labelled(frame),
+            caption="The newest symbol version of each family that the interpreter itself requires, and the "
+            "exact platform tag (PEP 600) that this makes.",
+        )
+
+    def floor_chart(self) -> alt.LayerChart | alt.FacetChart:
+        """Draw each Python's glibc floor on the date of that glibc."""
+        released = dict(zip(*(glibc_releases()[name] for name in ("version", "release_date")), strict=True))
+        floors = self.evidence.table("floors")
+        own = floors[(floors["scope"] == "interpreter") & (floors["family"] == "GLIBC")]
+        points = self._labelled(own).melt(
+            id_vars="Python", value_vars=["hard", "soft"], var_name="strength", value_name="version"
+        )
+        points = points.rename(columns={"Python": "label"}).assign(
+            release_date=points["version"].map(lambda version: str(released.get(version, "")))
+        )
+        points = points[points["release_date"] != ""]
+        landmarks = distributions()
+        landmarks = landmarks.assign(key=landmarks["distro"] + ":" + landmarks["version"])
+        landmarks = landmarks[landmarks["key"].isin(_LANDMARKS)]
+        landmarks = landmarks.assign(
+            release_date=landmarks["libc_version"].map(lambda v: str(released.get(v, "")))
+        )
+        finding = "No Python here requires a version of glibc"
+        if len(points):
+            known = set(zip(points["version"], points["release_date"], strict=True))
+            ordered = sorted(known, key=lambda pair: version_key(pair[0]) or ())
+            ends = [f"{number} ({day[:4]})" for number, day in (ordered[0], ordered[-1])]
+            finding = f"What these Pythons require lies between glibc {ends[0]} and glibc {ends[1]}"
+            if ends[0] == ends[1]:
+                finding = f"All of these Pythons require glibc {ends[0]}"
+        return charts.floors_by_date(
+            points[["label", "version", "release_date", "strength"]],
+            landmarks[["label", "release_date"]].drop_duplicates("release_date"),
+            finding=finding,
+        )
+
+    def why(self) -> tables.Shown:
+        """Show which symbols of which files hold each floor up, and what kind of symbol each is."""
+        floors = self.evidence.table("floors")
+        own = floors[(floors["scope"] == "interpreter") & (floors["hard"] != "")]
+        symbols = self.evidence.table("symbols")
+        at = symbols[(symbols["scope"] != "site") & symbols["family"].isin(_FAMILIES_SHOWN)]
+        at = at.merge(own[["subject_id", "family", "hard"]], on=["subject_id", "family"])
+        at = at[at["version"] == at["hard"]]
+        rows = [
+            {
+                "subject_id": subject_id,
+                "requires": f"{family}_{version}",
+                "symbol": symbol,
+                "in": _first_few(group["file"]),
+                "what it is": group["kind"].iloc[0],
+                "before that": group["previous"].iloc[0],
+            }
+            for (subject_id, family, version, symbol), group in at.groupby(
+                ["subject_id", "family", "version", "symbol"], sort=False
+            )
+        ]
+        columns = ["subject_id", "requires", "symbol", "in", "what it is", "before that"]
+        return tables.table(
+            self._labelled(pd.DataFrame(rows, columns=columns)),
+            caption="The symbols that force each floor: without them the floor would be lower.",
+            code=["symbol", "in", "before that"],
+            limit=20,
+        )
+
+    def lowering(self) -> tables.Shown:
+        """Show, step by step, what would have to go for each glibc floor to fall."""
+        steps = rules.what_would_lower(self.evidence.tables)
+        steps = steps[steps["family"] == "GLIBC"]
+        frame = pd.DataFrame(
+            {
+                "subject_id": steps["subject_id"],
+                "from": steps["version"],
+                "to": steps["next_version"].replace("", "older"),
+                "symbols": steps["symbols"],
+                "kinds": steps["kinds"],
+                "where": steps["names"],
+                "how": steps["kinds"].map(_remedy),
+            }
+        )
+        return tables.table(
+            self._labelled(frame),
+            caption="What would lower the glibc floor: each row is a step, and all of its symbols must go.",
+            limit=12,
+        )
+
+    def family_chart(self) -> alt.LayerChart | alt.FacetChart:
+        """Draw the oldest release of every distribution on which each Python runs."""
+        oldest = rules.oldest_by_family(self.matrix)
+        cells = self._labelled(oldest.rename(columns={"label": "release"})).rename(
+            columns={"Python": "label"}
+        )
+        cells["oldest"] = [
+            release.removeprefix(_LONG_NAMES.get(family, family)).replace("Leap", "").strip()
+            if day
+            else "none"
+            for release, family, day in zip(
+                cells["release"], cells["family"], cells["release_date"], strict=True
+            )
+        ]
+        cells["year"] = cells["release_date"].str[:4]
+        cells["coverage"] = _coverage(cells)
+        drawn = cells[cells["family"].isin(_FAMILIES_DRAWN)].copy()
+        drawn["_place"] = drawn["family"].map(_FAMILIES_DRAWN.index)
+        drawn = drawn.sort_values(["_place"], kind="stable")
+        reach = cells.groupby("label", sort=False)["runs"].sum().sort_values(ascending=False, kind="stable")
+        total = int(oldest.groupby("subject_id")["total"].sum().max()) if len(oldest) else 0
+        finding = "None of the releases runs any of these Pythons"
+        ranked = [(str(label), int(runs)) for label, runs in reach.items()]
+        if ranked and ranked[0][1]:
+            finding = f"{ranked[0][0]} reaches furthest: {ranked[0][1]} of {total} releases run it"
+            if ranked[-1][1] != ranked[0][1]:
+                finding += f"; {ranked[-1][0]} the least: {ranked[-1][1]}"
+        return charts.runs_by_family(
+            drawn[["label", "family", "oldest", "year", "coverage"]], rows=list(self._labels), finding=finding
+        )
+
+    def year_chart(self) -> alt.LayerChart | alt.FacetChart:
+        """Draw on how many of the glibc distributions released in each year each Python runs."""
+        dated = self.matrix[(self.matrix["release_date"] != "") & (self.matrix["libc"] == "glibc")]
+        dated = dated.assign(year=dated["release_date"].str[:4].astype(int))
+        dated = dated[(dated["year"] >= _FIRST_YEAR) & (dated["year"] <= self.on.year)]
+        counts = dated.groupby(["subject_id", "year"], as_index=False).agg(
+            total=("prediction", "size"),
+            runs=("prediction", lambda cells: int((cells == "runs").sum())),
+            unknown=("prediction", lambda cells: int((cells == "unknown").sum())),
+        )
+        cells = self._labelled(counts).rename(columns={"Python": "label"})
+        cells["coverage"] = _coverage(cells)
+        cells["share"] = cells["runs"].astype(str) + "/" + cells["total"].astype(str)
+        since = {
+            str(label): int(group.loc[group["coverage"] != "all", "year"].max() + 1)
+            if (group["coverage"] != "all").any()
+            else int(group["year"].min())
+            for label, group in cells.groupby("label", sort=False)
+        }
+        finding = "There is nothing to draw: no subject could be read"
+        if since:
+            first, last = (
+                min(since, key=lambda label: since[label]),
+                max(since, key=lambda label: since[label]),
+            )
+            finding = f"{first} runs on every glibc release since {since[first]}"
+            if since[last] > self.on.year:
+                finding += f"; {last} is refused by some of every year"
+            elif since[last] != since[first]:
+                finding += f", {last} only on those since {since[last]}"
+        return charts.runs_by_year(
+            cells[["label", "year", "share", "coverage"]].rename(columns={"share": "runs"}),
+            rows=list(self._labels),
+            finding=finding,
+        )
+
+    def refusals(self) -> tables.Shown:
+        """Show which supported releases refuse which Python, and why."""
+        alive = self.matrix["supported"].fillna(value=False).astype(bool) & (self.matrix["libc"] == "glibc")
+        rows = self.matrix[alive & (self.matrix["prediction"] != "runs")]
+        grouped = [
+            {
+                "subject_id": subject_id,
+                "prediction": prediction,
+                "because": reason,
+                "releases": len(group),
+                "on": ", ".join(group["label"]),
+            }
+            for (subject_id, prediction, reason), group in rows.groupby(
+                ["subject_id", "prediction", "reason"], sort=False
+            )
+        ]
+        return tables.table(
+            self._labelled(
+                pd.DataFrame(grouped, columns=["subject_id", "prediction", "because", "releases", "on"])
+            ),
+            caption="Releases in regular support that refuse a Python, or load it only in part, and why.",
+            limit=15,
+        )
+
+    def libraries(self) -> tables.Shown:
+        """Show which libraries must be there besides those that every system has."""
+        libraries = self.evidence.table("libraries")
+        outside = libraries[
+            (libraries["scope"] != "site")
+            & ~libraries["inside"].astype(bool)
+            & ~libraries["allowed"].astype(bool)
+        ]
+        rows = [
+            {
+                "subject_id": subject_id,
+                "needed by": "the interpreter" if "runtime" in set(group["scope"]) else "modules only",
+                "libraries": group["soname"].nunique(),
+                "names": ", ".join(sorted(set(group["soname"]))),
+                "files that need them": group["file"].nunique(),
+                "found on this machine": "all" if (group["resolved"] != "").all() else "not all",
+            }
+            for subject_id, group in outside.groupby("subject_id", sort=False)
+        ]
+        columns = [
+            "subject_id",
+            "needed by",
+            "libraries",
+            "names",
+            "files that need them",
+            "found on this machine",
+        ]
+        return tables.table(
+            self._labelled(pd.DataFrame(rows, columns=columns)),
+            caption="Libraries from outside the tree that auditwheel's policies do not take for granted: "
+            "they must be installed wherever the Python goes.",
+        )
+
+    def not_observed(self) -> tables.Shown:
+        """Show what could not be observed, and why."""
+        skipped = self.evidence.table("skipped")
+        return tables.table(
+            self._labelled(skipped.rename(columns={"reason": "why"})),
+            caption="What could not be observed.",
+            code=["file"],
+            limit=15,
+        )
+
+    def references(self) -> tables.Shown:
+        """Show the reference tables that the verdicts rest on, with their dates."""
+        found = [load(name) for name in ("distributions", "glibc_releases")]
+        frame = pd.DataFrame(
+            {
+                "table": [table.title for table in found],
+                "as of": [table.as_of for table in found],
+                "age": [table.age_days(self.on) for table in found],
+                "shelf life": [table.shelf_life_days for table in found],
+                "sources": ["; ".join(table.sources) for table in found],
+            }
+        )
+        return tables.table(
+            frame,
+            caption="Facts about the world, with the day on which they were compiled.",
+            units={"age": "days", "shelf life": "days"},
+        )
+
+    def result(self) -> dict[str, Any]:
+        """Return the verdicts and key numbers for machines: the last output of the notebook."""
+        floors = self.evidence.table("floors")
+        glibc = floors[(floors["scope"] == "interpreter") & (floors["family"] == "GLIBC")]
+        hard = dict(zip(glibc["subject_id"], glibc["hard"], strict=True))
+        runs = self.matrix[self.matrix["prediction"] == "runs"].groupby("subject_id").size()
+        return {
+            "question": "portability",
+            "policy": self.policy.name,
+            "on": self.on.isoformat(),
+            "subjects": {
+                verdict.subject_id: {
+                    "level": str(verdict.level),
+                    "headline": verdict.headline,
+                    "glibc_floor": hard.get(verdict.subject_id, ""),
+                    "releases_that_run": int(runs.get(verdict.subject_id, 0)),
+                }
+                for verdict in self.verdicts
+            },
+        }
+
+
+def _coverage(cells: pd.DataFrame) -> list[str]:
+    """Say how many of ``total`` releases run: all, some, none; or that none of them is known to."""
+    answers = []
+    for total, runs, unknown in zip(cells["total"], cells["runs"], cells["unknown"], strict=True):
+        if unknown == total:
+            answers.append("not known")
+        elif runs:
+            answers.append("all" if runs == total else "some")
+        else:
+            answers.append("none")
+    return answers
+
+
+def _first_few(files: Iterable[str]) -> str:
+    names = sorted({file.rpartition("/")[2] for file in files})
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _remedy(kinds: str) -> str:
+    """Return what lowers a step: the hardest of the kinds of its symbols decides."""
+    for kind in ("new function", "unknown", "marker", "renamed", "re-versioned"):
+        if kind in kinds:
+            return _REMEDIES[kind]
+    return ""

@@ -14,17 +14,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pyassay.articles import article
     from pyassay.evidence import gather as probe
     from pyassay.evidence import load
     from pyassay.reports import build as report
     from pyassay.subjects import find
     from pyassay.verdicts import judge
 
-__all__ = ["__version__", "find", "judge", "load", "probe", "report"]
+__all__ = ["__version__", "article", "find", "judge", "load", "probe", "report"]
 
 __version__ = "0.1.0"
 
 _WHERE = {
+    "article": ("pyassay.articles", "article"),
     "find": ("pyassay.subjects", "find"),
     "judge": ("pyassay.verdicts", "judge"),
     "load": ("pyassay.evidence", "load"),

@@ -1,4 +1,4 @@
-"""Articles: what the notebooks show. One module per question; each method is one sentence, table or chart.
+"""Articles: what the notebooks show. One module per question; each method is one table or chart.
 
 A notebook narrates and calls; the rules of :mod:`pyassay.verdicts` judge; this package words and draws.
 """
@@ -12,27 +12,41 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyassay.articles.portability import PortabilityArticle
 
-__all__ = ["portability"]
+__all__ = ["article"]
 
 
-def portability(
-    evidence: str | Path = "", *, policy: str = "default", subjects: Sequence[str] = ()
+def article(
+    question: str, *, evidence: str | Path = "", policy: str = "default", subjects: Sequence[str] = ()
 ) -> PortabilityArticle:
-    """Open the article on portability.
+    """Open the article on a question, and let charts and tables show themselves in the house style.
 
     Parameters
     ----------
+    question : str
+        One of :data:`pyassay.probes.QUESTIONS`.
     evidence : str or Path
         A recorded evidence set; empty: the interpreters of this machine are probed now.
     policy : str
         Name of a shipped policy, or the path of one.
     subjects : sequence of str
         Selectors, when probing now; empty: every interpreter found.
+
+    Raises
+    ------
+    UnknownQuestionError
+        If no probe answers the question.
+    EvidenceError, PolicyError, SelectorError
+        If the evidence, the policy or a selector cannot be read.
     """
     from pyassay.articles.portability import PortabilityArticle
     from pyassay.evidence import gather, load
+    from pyassay.probes import probe_module
     from pyassay.subjects import find
+    from pyassay.theme import enable
     from pyassay.verdicts.policy import Policy
 
-    found = load(evidence) if evidence else gather("portability", find(*subjects))
-    return PortabilityArticle(found, Policy.load(policy))
+    probe_module(question)
+    chosen = Policy.load(policy)
+    found = load(evidence) if evidence else gather(question, find(*subjects))
+    enable()
+    return PortabilityArticle(found, chosen)

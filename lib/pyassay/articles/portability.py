@@ -289,6 +289,29 @@ class PortabilityArticle:
             limit=15,
         )
 
+    def releases(self) -> tables.Shown:
+        """Show every prediction: releases by subjects."""
+        signs = {"runs": "✓", "partial": "partly", "refused": "✕", "unknown": "?"}
+        named = self.matrix.assign(
+            sign=self.matrix["prediction"].map(signs), Python=self.matrix["subject_id"].map(self._labels)
+        )
+        wide = named.pivot(index=["distro", "version"], columns="Python", values="sign")[list(self._labels)]
+        about = named.drop_duplicates(["distro", "version"]).set_index(["distro", "version"])
+        about = about[["label", "libc", "libc_version", "release_date", "end_of_support"]]
+        frame = about.join(wide).sort_values(
+            ["release_date", "label"], ascending=[False, True], kind="stable"
+        )
+        frame = frame.rename(
+            columns={"label": "release", "release_date": "released", "end_of_support": "support until"}
+        )
+        frame.insert(1, "C library", frame.pop("libc") + " " + frame.pop("libc_version"))
+        return tables.table(
+            frame.reset_index(drop=True),
+            caption="Predictions: ✓ runs, ✕ refused, partly: starts, but some standard modules do not load, "
+            "? not known.",
+            limit=10,
+        )
+
     def libraries(self) -> tables.Shown:
         """Show which libraries must be there besides those that every system has."""
         libraries = self.evidence.table("libraries")

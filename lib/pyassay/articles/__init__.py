@@ -41,12 +41,16 @@ def article(
     from pyassay.articles.portability import PortabilityArticle
     from pyassay.evidence import gather, load
     from pyassay.probes import probe_module
-    from pyassay.subjects import find
     from pyassay.theme import enable
     from pyassay.verdicts.policy import Policy
 
     probe_module(question)
     chosen = Policy.load(policy)
-    found = load(evidence) if evidence else gather(question, find(*subjects))
+    if evidence:
+        found = load(evidence)
+    else:
+        from pyassay.subjects import find
+
+        found = gather(question, find(*subjects))
     enable()
     return PortabilityArticle(found, chosen)

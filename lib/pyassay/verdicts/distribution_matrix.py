@@ -205,14 +205,14 @@ class _Subject:
         modules = sorted({*refusing, *(file for file, _ in stacks)})
         if modules:
             worst = max(refusing.values(), key=lambda need: need.number, default=None)
-            count = f"{len(modules)} standard module{'s' if len(modules) > 1 else ''} refuse to load"
-            if worst is None:
-                return _Outcome(
-                    "partial", f"{count}: {modules[0]} asks for an executable stack", "stack", len(modules)
-                )
-            return _Outcome(
-                "partial", f"{count}: {worst.file} needs {worst.written}", worst.axis, len(modules)
+            count = (
+                "1 standard module refuses"
+                if len(modules) == 1
+                else f"{len(modules)} standard modules refuse"
             )
+            why = f"{modules[0]} asks for an executable stack" if worst is None else worst.against(system)
+            axis = "stack" if worst is None else worst.axis
+            return _Outcome("partial", f"{count} to load: {why}", axis, len(modules))
         if unknown is not None:
             return _Outcome(
                 "unknown",

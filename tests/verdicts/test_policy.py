@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyassay.reference import distributions
+from pyassay.verdicts.model import Level
+from pyassay.verdicts.policy import Policy, PolicyError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_shipped_policy_names_releases_that_exist() -> None:
+    policy = Policy.load()
+    table = distributions()
+    assert policy.portability.must_run_on
+    assert set(policy.portability.must_run_on) <= set(table["distro"] + ":" + table["version"])
+
+
+def test_a_policy_of_ones_own(tmp_path: Path) -> None:
+    policy = Policy.load(
+        written(
+            tmp_path,
+            'name = "mine"\n[portability]\nmust_run_on = ["debian:11"]\nexecutable_stack = "caution"\n',
+        )
+    )
+    assert policy.name == "mine"
+    assert policy.portability.must_run_on == ("debian:11",)
+    assert policy.portability.executable_stack is Level.CAUTION
+    assert policy.portability.text_relocations is Level.CAUTION
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("[portability]\nmust_run_om = []\n", "did you mean must_run_on"),
+        ("[portabilty]\n", "did you mean portability"),
+        ("[portability]\nmust_run_on = 3\n", "must_run_on is no list"),
+        ("[portability]\nmust_run_on = [3]\n", "must_run_on is no list"),
+        ('[portability]\nisa_max = "x86-64-v9"\n', "isa_max is 'x86-64-v9'"),
+        ('[portability]\nexecutable_stack = "terrible"\n', "executable_stack is 'terrible'"),
+        ("portability = 3\n", "portability is no section"),
+        ("[", "not TOML"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_way_out(tmp_path: Path, text: str, wanted: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(PolicyError, match=wanted) as caught:
+        Policy.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_absent_policy_is_named() -> None:
+    with pytest.raises(PolicyError, match="nosuch"):
+        Policy.load("nosuch")
+    with pytest.raises(PolicyError, match=r"/nonexistent/policy\.toml"):
+        Policy.load("/nonexistent/policy.toml")

@@ -108,8 +108,8 @@ class PortabilityArticle:
             "hard"
         ]
         frame = wide.reindex(self._labels.index)[columns].fillna("").reset_index()
-        frame["platform tag"] = frame["subject_id"].map(exact).fillna("")
-        frame["GLIBC of its packages"] = frame["subject_id"].map(site).fillna("")
+        frame["platform tag"] = [exact.get(subject, "") for subject in frame["subject_id"]]
+        frame["GLIBC of its packages"] = [site.get(subject, "") for subject in frame["subject_id"]]
         return tables.table(
             self._labelled(frame),
             caption="The newest symbol version of each family that the interpreter itself requires, and the "

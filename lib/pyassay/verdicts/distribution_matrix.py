@@ -124,7 +124,8 @@ def matrix(tables: Mapping[str, pd.DataFrame], distributions: pd.DataFrame, on: 
         part.insert(0, "subject_id", str(subject_id))
         parts.append(part)
     if not parts:
-        return pd.DataFrame({column: [] for column in MATRIX_COLUMNS})
+        kinds = {"supported": "boolean", "refused_modules": "int64"}
+        return pd.DataFrame({name: pd.Series(dtype=kinds.get(name, "str")) for name in MATRIX_COLUMNS})
     return pd.concat(parts, ignore_index=True)[list(MATRIX_COLUMNS)]
 
 

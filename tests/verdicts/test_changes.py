@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from corpus.portability_tables import Evidence as Rows
+from pyassay.evidence import SCHEMA_VERSION, Evidence, Manifest
+from pyassay.verdicts.changes import CHANGE_COLUMNS, changes
+
+
+def recorded(rows: Rows, day: str = "2026-11-21") -> Evidence:
+    manifest = Manifest(SCHEMA_VERSION, f"{day}T12:00:00+00:00", ("portability",), {}, {})
+    return Evidence(manifest, rows.tables())
+
+
+def python(floor: str, **values: str) -> Rows:
+    rows = Rows().subject(**values).file("bin/python3", [f"GLIBC_{floor}"])
+    rows.add("floors", scope="interpreter", family="GLIBC", hard=floor)
+    return rows
+
+
+def test_nothing_changed_is_an_empty_table() -> None:
+    found = changes(recorded(python("2.17")), recorded(python("2.17"), "2026-11-28"))
+    assert found.empty
+    assert list(found.columns) == list(CHANGE_COLUMNS)
+
+
+def test_a_raised_floor_changes_the_verdict_and_says_so() -> None:
+    found = changes(recorded(python("2.17", version="3.12.1")), recorded(python("2.35", version="3.12.2")))
+    told = {row["what"]: (row["before"], row["after"]) for row in found.to_dict("records")}
+    assert told["version"] == ("3.12.1", "3.12.2")
+    assert told["floor of GLIBC"] == ("2.17", "2.35")
+    assert told["verdict on portability"] == ("good", "bad")
+    assert "headline on portability" in told
+    assert "provenance" not in told
+
+
+def test_new_and_vanished_subjects() -> None:
+    old = recorded(Rows().subject("kept").subject("gone"))
+    new = recorded(Rows().subject("kept").subject("added"))
+    rows = changes(old, new)[["subject_id", "what", "before", "after"]].values.tolist()
+    assert rows == [["added", "subject", "", "new"], ["gone", "subject", "was there", ""]]

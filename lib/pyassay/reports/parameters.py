@@ -243,7 +243,7 @@ class Parameters:
                 lines.append(f"{name}: in the parameters cell, but not declared")
                 continue
             wanted = _ANNOTATIONS.get(parameter.type, parameter.type)
-            if annotation != wanted:
+            if annotation not in {wanted, wanted.partition("[")[0]}:
                 lines.append(f"{name}: annotated {annotation or 'nothing'}, declared {wanted}")
             if type(value) is not type(parameter.default) or value != parameter.default:
                 lines.append(f"{name}: {value!r} in the parameters cell, {parameter.default!r} declared")

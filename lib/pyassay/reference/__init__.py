@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from pyassay.reference.releases import distributions, glibc_releases
-from pyassay.reference.tables import ReferenceTable, ReferenceTableError, load
+from pyassay.reference.releases import distributions, glibc_releases, supported
+from pyassay.reference.tables import (
+    ColumnDescription,
+    ReferenceTable,
+    ReferenceTableError,
+    load,
+    read,
+)
 
-__all__ = ["ReferenceTable", "ReferenceTableError", "distributions", "glibc_releases", "load"]
+__all__ = [
+    "ColumnDescription",
+    "ReferenceTable",
+    "ReferenceTableError",
+    "distributions",
+    "glibc_releases",
+    "load",
+    "read",
+    "supported",
+]

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from pyassay.reference import distributions
 from pyassay.resources import share
 from pyassay.verdicts.model import Level
 
@@ -30,8 +31,12 @@ class PortabilityPolicy:
     ----------
     must_run_on : tuple of str
         ``distro:version`` of the reference table; a subject that one of them refuses is bad.
+    may_refuse : tuple of str
+        ``distro:version``: releases left out when the other supported ones are counted.
     ignore_families : tuple of str
         Families left out when the other supported releases are counted.
+    extended_support : bool
+        Count releases in long-term, extended or paid support as supported, too.
     executable_stack, text_relocations : Level
         What each of these does to the verdict.
     isa_max : str
@@ -41,7 +46,9 @@ class PortabilityPolicy:
     """
 
     must_run_on: tuple[str, ...] = ()
+    may_refuse: tuple[str, ...] = ()
     ignore_families: tuple[str, ...] = ()
+    extended_support: bool = False
     executable_stack: Level = Level.BAD
     text_relocations: Level = Level.CAUTION
     isa_max: str = "x86-64-v1"
@@ -64,27 +71,26 @@ class Policy:
         PolicyError
             If it is absent, no TOML, or has a key or a value that nobody reads.
         """
-        text = str(name)
+        shown = str(name)
         try:
-            path = (
-                Path(text)
-                if "/" in text or text.endswith(".toml")
-                else share("data", "policies", f"{text}.toml")
-            )
+            is_path = isinstance(name, Path) or "/" in shown or shown.endswith(".toml")
+            path = Path(name) if is_path else share("data", "policies", f"{shown}.toml")
             with path.open("rb") as file:
                 content = file.read(_MAX_BYTES + 1)
             if len(content) > _MAX_BYTES:
-                raise PolicyError(f"{text}: larger than {_MAX_BYTES} bytes")
+                raise PolicyError(f"{shown}: larger than {_MAX_BYTES} bytes")
             raw = tomllib.loads(content.decode("utf-8"))
         except OSError as error:
-            raise PolicyError(f"{text}: no such policy: {error.strerror or error}") from error
-        except ValueError as error:
-            raise PolicyError(f"{text}: not TOML: {error}") from error
-        _known(text, raw, ("name", "portability"))
+            raise PolicyError(f"{shown}: no such policy: {error.strerror or error}") from error
+        except (ValueError, RecursionError) as error:
+            raise PolicyError(f"{shown}: not TOML: {' '.join(str(error).split())}") from error
+        _known(shown, raw, ("name", "portability"))
         section = raw.get("portability", {})
         if not isinstance(section, dict):
-            raise PolicyError(f"{text}: portability is no section")
-        return Policy(str(raw.get("name", text)), _portability(text, section))
+            raise PolicyError(f"{shown}: portability is no section")
+        if not isinstance(raw.get("name", ""), str):
+            raise PolicyError(f"{shown}: name is no text")
+        return Policy(raw.get("name") or shown, _portability(shown, section))
 
 
 def _portability(name: str, section: Mapping[str, Any]) -> PortabilityPolicy:
@@ -93,9 +99,16 @@ def _portability(name: str, section: Mapping[str, Any]) -> PortabilityPolicy:
     isa = section.get("isa_max", defaults.isa_max)
     if isa not in _ISA_LEVELS:
         raise PolicyError(f"{name}: isa_max is {isa!r}, not one of {', '.join(_ISA_LEVELS)}")
+    extended = section.get("extended_support", defaults.extended_support)
+    if not isinstance(extended, bool):
+        raise PolicyError(f"{name}: extended_support is {extended!r}, neither true nor false")
+    table = distributions()
+    releases = tuple(table["distro"] + ":" + table["version"])
     return PortabilityPolicy(
-        must_run_on=_texts(name, section, "must_run_on"),
-        ignore_families=_texts(name, section, "ignore_families"),
+        must_run_on=_texts(name, section, "must_run_on", releases),
+        may_refuse=_texts(name, section, "may_refuse", releases),
+        ignore_families=_texts(name, section, "ignore_families", tuple(table["family"].unique())),
+        extended_support=extended,
         executable_stack=_level(name, section, "executable_stack", defaults.executable_stack),
         text_relocations=_level(name, section, "text_relocations", defaults.text_relocations),
         isa_max=isa,
@@ -111,10 +124,15 @@ def _known(name: str, section: Mapping[str, Any], keys: tuple[str, ...]) -> None
             raise PolicyError(f"{name}: unknown key {key!r}{hint}")
 
 
-def _texts(name: str, section: Mapping[str, Any], key: str) -> tuple[str, ...]:
+def _texts(name: str, section: Mapping[str, Any], key: str, known: tuple[str, ...] = ()) -> tuple[str, ...]:
     value = section.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise PolicyError(f"{name}: {key} is no list of texts")
+    for item in value:
+        if known and item not in known:
+            near = get_close_matches(item, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise PolicyError(f"{name}: {key}: the table of distributions has no {item!r}{hint}")
     return tuple(value)
 
 

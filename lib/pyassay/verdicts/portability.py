@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 
 import pandas as pd
 
 from pyassay.elf.versions import version_key
-from pyassay.reference import load
-from pyassay.verdicts.distribution_matrix import matrix, oldest_by_family, supported
+from pyassay.reference import ReferenceTable, load, supported
+from pyassay.verdicts.distribution_matrix import matrix, oldest_by_family, summary
+from pyassay.verdicts.lowering import by_file, named, some, what_would_lower
 from pyassay.verdicts.model import Level, Reason, Verdict
 from pyassay.verdicts.policy import Policy, PortabilityPolicy
+from pyassay.verdicts.requirements import executable_stack, flag, rows_by_subject, text
 
-__all__ = ["judge", "matrix", "oldest_by_family", "supported", "what_would_lower"]
+__all__ = ["judge", "matrix", "oldest_by_family", "summary", "supported", "what_would_lower"]
 
 QUESTION = "portability"
 _ISA_ORDER = ("x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v4")
 _DISTRIBUTORS = ("debian", "ubuntu", "fedora", "rhel", "suse", "alpine", "arch")
-_NAMES_SHOWN = 6
 
 Tables = Mapping[str, pd.DataFrame]
+_Rows = list[tuple[object, ...]]
 
 
-def judge(tables: Tables, policy: Policy, on: date) -> list[Verdict]:
+def judge(
+    tables: Tables, policy: Policy, on: date, *, reference: ReferenceTable | None = None
+) -> list[Verdict]:
     """Judge every subject.
 
     Parameters
@@ -34,283 +39,322 @@ def judge(tables: Tables, policy: Policy, on: date) -> list[Verdict]:
         Its section ``portability`` is read.
     on : date
         The day of the evidence: decides what is supported, and whether the reference table is too old.
+    reference : ReferenceTable, optional
+        The distributions; by default those shipped.
 
     Returns
     -------
     list of Verdict
-        In the order of the table of subjects.
+        One per subject, in the order of the table of subjects. Past the shelf life of the reference table no
+        verdict says anything of distributions, and none is better than ``unknown``.
     """
-    reference = load("distributions")
-    found = matrix(tables, reference.frame, on)
-    verdicts: list[Verdict] = []
-    for subject_id in tables["subjects"]["subject_id"]:
-        own = {name: frame[frame["subject_id"] == subject_id] for name, frame in tables.items()}
-        row = found[found["subject_id"] == subject_id]
-        if own["files"].empty:
-            why = next(iter([*own["subjects"]["error"], *own["skipped"]["reason"]]), "")
-            reason = Reason(
-                Level.UNKNOWN, why or "none of its files could be read", "skipped", {"subject_id": subject_id}
-            )
-            verdicts.append(
-                Verdict(
-                    subject_id, QUESTION, Level.UNKNOWN, f"could not be assayed: {reason.text}", (reason,)
-                )
-            )
-            continue
-        reasons = [
-            *_distributions(row, own, policy.portability),
-            *_floor(own),
-            *_missing_here(own),
-            *_outside(own, policy.portability),
-            *_dangers(own, policy.portability),
-            *_packages(own),
-            *_skipped(own),
-        ]
-        headline = _headline(row, policy.portability)
-        if reference.stale(on):
-            text = (
-                f"the table of distributions is of {reference.as_of}, "
-                f"{reference.age_days(on)} days before this evidence: too old to judge by"
-            )
-            reasons.insert(0, Reason(Level.UNKNOWN, text))
-            headline = "not judged: the table of distributions is too old"
-        if error := "".join(own["subjects"]["error"]):
-            reasons.append(Reason(Level.CAUTION, f"it could not be run here: {error}", "subjects"))
-        level = Level.worst(reason.level for reason in reasons)
-        ordered = sorted(reasons, key=lambda reason: -reason.level.severity)
-        verdicts.append(Verdict(subject_id, QUESTION, level, headline, tuple(ordered)))
-    return verdicts
+    table = reference or load("distributions")
+    releases = table.frame
+    found = matrix(tables, releases, on)
+    if policy.portability.extended_support:
+        subjects = len(found) // max(len(releases), 1)
+        found["supported"] = supported(releases, on, extended=True).tolist() * subjects
+    observed = _Observed.of(tables)
+    predictions = dict(iter(found.groupby("subject_id", sort=False)))
+    return [
+        _judge(_Case(str(subject_id), observed, rows, policy.portability), table, on)
+        for subject_id, rows in predictions.items()
+    ]
 
 
-def what_would_lower(tables: Tables) -> pd.DataFrame:
-    """Tell what holds each floor up, step by step.
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """The tables, by subject; of each the columns that the rules read."""
 
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        ``floors``, ``needs`` and ``symbols`` of the portability probe.
+    subjects: Mapping[str, _Rows]
+    files: Mapping[str, _Rows]
+    floors: Mapping[str, _Rows]
+    needs: Mapping[str, _Rows]
+    symbols: Mapping[str, _Rows]
+    libraries: Mapping[str, _Rows]
+    closure: Mapping[str, _Rows]
+    skipped: Mapping[str, _Rows]
 
-    Returns
-    -------
-    DataFrame
-        Per subject and family, from the floor downwards (at most four steps): ``subject_id``, ``family``,
-        ``version`` (the number that is required), ``next_version`` (what would be required if everything in
-        this row were gone; empty: nothing is known below), ``files`` and ``symbols`` (how many),
-        ``names`` (file: symbols, the first few), ``kinds`` (how many of each kind). Weak versions are
-        left out.
-    """
-    rows = []
-    symbols = tables["symbols"]
-    symbols = symbols[(symbols["scope"] != "site") & ~symbols["version_weak"].astype(bool)]
-    for (subject_id, family), group in symbols.groupby(["subject_id", "family"], sort=False):
-        steps = sorted(set(group["version"]), key=lambda number: version_key(number) or (), reverse=True)
-        for number, below in zip(steps, [*steps[1:], ""], strict=True):
-            step = group[group["version"] == number]
-            by_file = _by_file(step)
-            rows.append(
-                {
-                    "subject_id": subject_id,
-                    "family": family,
-                    "version": number,
-                    "next_version": below,
-                    "files": len(by_file),
-                    "symbols": step["symbol"].nunique(),
-                    "names": _named(by_file),
-                    "kinds": _counted(step.drop_duplicates("symbol")["kind"]),
-                }
-            )
-    return pd.DataFrame(
-        rows,
-        columns=["subject_id", "family", "version", "next_version", "files", "symbols", "names", "kinds"],
+    @staticmethod
+    def of(tables: Tables) -> _Observed:
+        return _Observed(
+            rows_by_subject(tables.get("subjects"), "error", "builder"),
+            rows_by_subject(
+                tables.get("files"),
+                *("file", "scope", "machine", "elf_type"),
+                *("executable_stack", "text_relocations", "isa_level"),
+            ),
+            rows_by_subject(tables.get("floors"), "scope", "family", "hard"),
+            rows_by_subject(tables.get("needs"), "file", "scope", "family", "number", "weak"),
+            rows_by_subject(tables.get("symbols"), "file", "scope", "family", "version", "symbol"),
+            rows_by_subject(tables.get("libraries"), "file", "scope", "soname", "inside", "allowed"),
+            rows_by_subject(tables.get("closure"), "file", "scope", "name"),
+            rows_by_subject(tables.get("skipped"), "file", "reason"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One subject before the judge."""
+
+    subject_id: str
+    observed: _Observed
+    predictions: pd.DataFrame
+    policy: PortabilityPolicy
+
+    def rows(self, table: str) -> _Rows:
+        by_subject: Mapping[str, _Rows] = getattr(self.observed, table)
+        return by_subject.get(self.subject_id, [])
+
+    @property
+    def error(self) -> str:
+        """Why the interpreter could not be run; empty: it was."""
+        return next((text(error) for error, _ in self.rows("subjects")), "")
+
+    @property
+    def native(self) -> pd.DataFrame:
+        """The releases that have the C library that the subject is made for."""
+        found = self.predictions
+        foreign = found.loc[(found["prediction"] == "refused") & (found["axis"] == "libc"), "libc"]
+        return found[~found["libc"].isin(set(foreign))]
+
+    @property
+    def counted(self) -> pd.DataFrame:
+        """Those of them that count: in support, and not left out by the policy."""
+        found = self.native
+        alive = found["supported"].fillna(False).astype(bool)
+        left_out = found["family"].isin(self.policy.ignore_families) | _keys(found).isin(
+            self.policy.may_refuse
+        )
+        return found[alive & found["channel"].isin(["release", "rolling"]) & ~left_out]
+
+
+def _keys(found: pd.DataFrame) -> pd.Series[str]:
+    return found["distro"] + ":" + found["version"]
+
+
+def _judge(case: _Case, reference: ReferenceTable, on: date) -> Verdict:
+    if not case.rows("files"):
+        why = next(
+            filter(None, (case.error, *(text(reason) for _, reason in case.rows("skipped")))),
+            "none of its files could be read",
+        )
+        reason = Reason(Level.UNKNOWN, why, "skipped", {"subject_id": case.subject_id})
+        headline = f"could not be assayed: {why}"
+        return Verdict(case.subject_id, QUESTION, Level.UNKNOWN, headline, (reason,))
+    stale = reference.stale(on)
+    reasons = [
+        *([_too_old(reference, on)] if stale else _distributions(case)),
+        *_floor(case),
+        *_missing_here(case),
+        *_outside(case),
+        *_dangers(case),
+        *_packages(case),
+        *_not_observed(case),
+    ]
+    headline = "not judged: the table of distributions is too old" if stale else _headline(case)
+    ordered = sorted(reasons, key=lambda reason: -reason.level.severity)
+    level = Level.worst(reason.level for reason in reasons)
+    return Verdict(case.subject_id, QUESTION, level, headline, tuple(ordered))
+
+
+def _too_old(reference: ReferenceTable, on: date) -> Reason:
+    return Reason(
+        Level.UNKNOWN,
+        f"the table of distributions is of {reference.as_of}, {reference.age_days(on)} days before this "
+        f"evidence: too old to judge by",
     )
 
 
-def _by_file(symbols: pd.DataFrame) -> dict[str, list[str]]:
-    return {str(file): sorted(set(names)) for file, names in symbols.groupby("file")["symbol"]}
-
-
-def _named(by_file: Mapping[str, list[str]]) -> str:
-    shown = [
-        f"{file}: {_some(names)}"
-        for file, names in sorted(by_file.items(), key=lambda item: (-len(item[1]), item[0]))
-    ]
-    return "; ".join(shown[:2]) + (f"; and {len(shown) - 2} more files" if len(shown) > 2 else "")
-
-
-def _counted(kinds: pd.Series) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in kinds.value_counts().sort_index().items())
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(dict.fromkeys(names))
-    more = len(listed) - _NAMES_SHOWN
-    return ", ".join(listed[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _counted_releases(found: pd.DataFrame, policy: PortabilityPolicy) -> pd.DataFrame:
-    """Return the releases that count: supported, glibc, of no ignored family."""
-    alive = found["supported"].fillna(value=False).astype(bool)
-    return found[alive & (found["libc"] == "glibc") & ~found["family"].isin(policy.ignore_families)]
-
-
-def _headline(found: pd.DataFrame, policy: PortabilityPolicy) -> str:
-    counted = _counted_releases(found, policy)
-    runs = counted[counted["prediction"] == "runs"]
-    everywhere = found[(found["prediction"] == "runs") & (found["release_date"] != "")]
+def _headline(case: _Case) -> str:
+    native, counted = case.native, case.counted
+    if len(native) == 0 or native["prediction"].eq("unknown").all():
+        why = str(case.predictions["reason"].iloc[0] if len(native) == 0 else native["reason"].iloc[0])
+        return f"not known: {why}"
+    runs = int((counted["prediction"] == "runs").sum())
+    libraries = set(counted["libc"])
+    releases = f"supported {libraries.pop()} releases" if len(libraries) == 1 else "supported releases"
+    dated = native[(native["prediction"] == "runs") & (native["release_date"] != "")]
     back = ""
-    if len(everywhere):
-        first = everywhere.sort_values("release_date", kind="stable").iloc[0]
+    if len(dated):
+        first = dated.sort_values("release_date", kind="stable").iloc[0]
         back = f", back to {first['label']} ({first['release_date'][:4]})"
-    if found["prediction"].eq("unknown").all():
-        return f"not known: {found['reason'].iloc[0]}"
-    if len(runs) == len(counted):
-        return f"runs on all {len(counted)} supported glibc releases{back}"
-    refused = counted[counted["prediction"].isin(["refused", "partial"])]
-    if refused.empty:
-        return (
-            f"runs on {len(runs)} of {len(counted)} supported glibc releases, the others are not known{back}"
-        )
-    share = f"runs on {len(runs)} of {len(counted)} supported glibc releases{back}"
-    return f"{share}; refused by {_some(refused['label'])}"
-
-
-def _distributions(found: pd.DataFrame, own: Tables, policy: PortabilityPolicy) -> list[Reason]:
-    keys = found["distro"] + ":" + found["version"]
-    reasons: list[Reason] = []
-    for key in policy.must_run_on:
-        row = found[keys == key]
-        if row.empty:
-            reasons.append(
-                Reason(
-                    Level.UNKNOWN, f"{key} is required, but the table of distributions has no such release"
-                )
-            )
-            continue
-        prediction, label, why = (str(row.iloc[0][name]) for name in ("prediction", "label", "reason"))
-        if prediction in ("refused", "partial"):
-            reasons.append(Reason(Level.BAD, f"{label} is required and refuses it: {why}", "needs"))
-        elif prediction == "unknown":
-            reasons.append(
-                Reason(
-                    Level.UNKNOWN, f"{label} is required; whether it runs there is not known: {why}", "needs"
-                )
-            )
-    counted = _counted_releases(found[~keys.isin(policy.must_run_on)], policy)
-    for prediction, verb in (("refused", "refuse it"), ("partial", "load it only in part")):
+    if runs == len(counted):
+        return f"runs on all {runs} {releases}{back}"
+    share = f"runs on {runs} of {len(counted)} {releases}{back}"
+    parts = [share]
+    for prediction, verb in (
+        ("refused", "refused by"),
+        ("partial", "only in part on"),
+        ("unknown", "not known for"),
+    ):
         rows = counted[counted["prediction"] == prediction]
         if len(rows):
-            text = f"{_some(rows['label'])} {verb}: {rows.iloc[0]['reason']}"
-            reasons.append(Reason(Level.CAUTION, text, "needs"))
+            parts.append(f"{verb} {some(rows['label'])} ({rows['asks'].iloc[0]})")
+    return "; ".join(parts)
+
+
+def _distributions(case: _Case) -> list[Reason]:
+    found = case.predictions
+    keys = _keys(found)
+    reasons: list[Reason] = []
+    for key in case.policy.must_run_on:
+        row = found[keys == key]
+        if row.empty:
+            missing = f"{key} is required, but the table of distributions has no such release"
+            reasons.append(Reason(Level.UNKNOWN, missing))
+            continue
+        prediction, label, why = (str(row.iloc[0][name]) for name in ("prediction", "label", "reason"))
+        level, says = {
+            "runs": (Level.GOOD, ""),
+            "partial": (Level.BAD, f"{label} is required and loads it only in part: {why}"),
+            "refused": (Level.BAD, f"{label} is required and refuses it: {why}"),
+        }.get(prediction, (Level.UNKNOWN, f"{label} is required; whether it runs there is not known: {why}"))
+        if says:
+            reasons.append(Reason(level, says, "needs"))
+    counted = case.counted
+    others = counted[~_keys(counted).isin(case.policy.must_run_on)]
+    for prediction, verb, level in (
+        ("refused", "refuse it", Level.CAUTION),
+        ("partial", "load it only in part", Level.CAUTION),
+        ("unknown", "are not known to run it", Level.UNKNOWN),
+    ):
+        rows = others[others["prediction"] == prediction]
+        if len(rows):
+            one_verb = verb.replace("refuse", "refuses").replace("load", "loads").replace("are", "is")
+            why = rows.iloc[0]["reason" if rows["reason"].nunique() == 1 else "asks"]
+            said = f"{some(rows['label'])} {verb if len(rows) > 1 else one_verb}: {why}"
+            reasons.append(Reason(level, said, "needs"))
+    foreign = found[~found["libc"].isin(set(case.native["libc"]))]
+    if len(foreign):
+        families = some(foreign["family"])
+        made = ", ".join(sorted(set(case.native["libc"]))) or "another C library"
+        lacks = f"made for {made}: it cannot run on the {len(foreign)} {foreign['libc'].iloc[0]} releases"
+        reasons.append(Reason(Level.GOOD, f"{lacks} ({families}), which are not counted", "files"))
     return reasons
 
 
-def _floor(own: Tables) -> list[Reason]:
-    floors = own["floors"]
-    glibc = floors[(floors["scope"] == "interpreter") & (floors["family"] == "GLIBC")]
-    if glibc.empty or not glibc.iloc[0]["hard"]:
+def _floor(case: _Case) -> list[Reason]:
+    number = _hard(case, "interpreter", "GLIBC")
+    if not number:
         return []
-    number = str(glibc.iloc[0]["hard"])
-    symbols = own["symbols"]
-    at = symbols[
-        (symbols["scope"] != "site") & (symbols["family"] == "GLIBC") & (symbols["version"] == number)
-    ]
+    at = by_file(
+        (text(file), text(symbol))
+        for file, scope, family, version, symbol in case.rows("symbols")
+        if scope != "site" and family == "GLIBC" and version == number
+    )
     where = {"family": "GLIBC", "version": number}
-    if at.empty:
-        return [Reason(Level.GOOD, f"needs GLIBC_{number}", "floors", where)]
-    by_file = _by_file(at)
-    return [Reason(Level.GOOD, f"needs GLIBC_{number} for {_named(by_file)}", "symbols", where)]
+    if not at:
+        return [Reason(Level.GOOD, f"needs GLIBC_{number}", "floors", {"family": "GLIBC", "hard": number})]
+    return [Reason(Level.GOOD, f"needs GLIBC_{number} for {named(at)}", "symbols", where)]
 
 
-def _missing_here(own: Tables) -> list[Reason]:
-    closure = own["closure"]
+def _hard(case: _Case, scope: str, family: str) -> str:
+    return next(
+        (text(hard) for of, whose, hard in case.rows("floors") if of == scope and whose == family), ""
+    )
+
+
+def _missing_here(case: _Case) -> list[Reason]:
     reasons: list[Reason] = []
     for scope, level, what in (
         ("runtime", Level.BAD, "the interpreter lacks on this machine"),
         ("stdlib", Level.CAUTION, "standard modules lack on this machine"),
         ("site", Level.CAUTION, "installed packages lack on this machine"),
     ):
-        rows = closure[closure["scope"] == scope]
-        if len(rows):
-            text = f"{what}: {_some(rows['name'])} (for {_some(rows['file'])})"
-            reasons.append(Reason(level, text, "closure", {"scope": scope}))
+        rows = [(text(file), text(name)) for file, whose, name in case.rows("closure") if whose == scope]
+        if rows:
+            said = f"{what}: {some(name for _, name in rows)} (for {some(file for file, _ in rows)})"
+            reasons.append(Reason(level, said, "closure", {"scope": scope}))
     return reasons
 
 
-def _outside(own: Tables, policy: PortabilityPolicy) -> list[Reason]:
-    libraries = own["libraries"]
-    wanted = libraries[
-        (libraries["scope"] != "site")
-        & ~libraries["inside"].astype(bool)
-        & ~libraries["allowed"].astype(bool)
+def _outside(case: _Case) -> list[Reason]:
+    wanted = [
+        (text(file), text(scope), text(soname))
+        for file, scope, soname, inside, allowed in case.rows("libraries")
+        if scope != "site"
+        and not flag(inside)
+        and flag(allowed) is False
+        and soname not in case.policy.allow_libraries
     ]
-    names = sorted(set(wanted["soname"]) - set(policy.allow_libraries))
+    names = sorted({soname for _, _, soname in wanted})
     if not names:
         return []
-    builder = "".join(own["subjects"]["builder"].head(1))
+    count = f"{len(names)} {'library' if len(names) == 1 else 'libraries'}"
+    where = {"inside": "False", "allowed": "False"}
+    builder = next((text(builder) for _, builder in case.rows("subjects")), "")
     if builder in _DISTRIBUTORS:
-        count = _count(len(names), "library", "libraries")
-        text = f"its distribution's packages bring {count} along: {_some(names)}"
-        return [Reason(Level.GOOD, text, "libraries", {"allowed": "False"})]
-    runtime = sorted(set(wanted.loc[wanted["scope"] == "runtime", "soname"]) & set(names))
-    modules = wanted.loc[wanted["soname"].isin(names) & (wanted["scope"] == "stdlib"), "file"].nunique()
-    text = (
-        f"{_count(len(names), 'library', 'libraries')} must be installed wherever it goes: {_some(names)} "
-        + (
-            f"(the interpreter itself needs {_some(runtime)})"
-            if runtime
-            else f"(for {modules} of its modules)"
-        )
-    )
-    return [Reason(Level.CAUTION, text, "libraries", {"allowed": "False"})]
+        said = f"its distribution's packages bring {count} along: {some(names)}"
+        return [Reason(Level.GOOD, said, "libraries", where)]
+    runtime = sorted({soname for _, scope, soname in wanted if scope == "runtime"})
+    modules = len({file for file, scope, _ in wanted if scope == "stdlib"})
+    users = f"the interpreter itself needs {some(runtime)}" if runtime else f"for {modules} of its modules"
+    said = f"{count} must be installed wherever it goes: {some(names)} ({users})"
+    return [Reason(Level.CAUTION, said, "libraries", where)]
 
 
-def _dangers(own: Tables, policy: PortabilityPolicy) -> list[Reason]:
-    files = own["files"][own["files"]["scope"] != "site"]
+def _dangers(case: _Case) -> list[Reason]:
+    policy = case.policy
+    started: list[str] = []
+    imported: list[str] = []
+    relocated: list[str] = []
+    newer: dict[str, str] = {}
+    above = _ISA_ORDER[_ISA_ORDER.index(policy.isa_max) + 1 :]
+    for file, scope, machine, elf_type, stack, relocations, isa in case.rows("files"):
+        if scope == "site":
+            continue
+        if executable_stack(stack, machine, elf_type):
+            (started if scope == "runtime" else imported).append(text(file))
+        if flag(relocations):
+            relocated.append(text(file))
+        if isa in above:
+            newer[text(file)] = text(isa)
     reasons: list[Reason] = []
-    stack = files.loc[files["executable_stack"].fillna(value=False).astype(bool), "file"]
-    if len(stack):
-        text = f"{_some(stack)}: asks for an executable stack, which glibc 2.41 and newer refuse"
-        reasons.append(Reason(policy.executable_stack, text, "files", {"executable_stack": "True"}))
-    relocated = files.loc[files["text_relocations"].fillna(value=False).astype(bool), "file"]
-    if len(relocated):
-        text = f"{_some(relocated)}: has relocations in its code, which hardened kernels refuse"
-        reasons.append(Reason(policy.text_relocations, text, "files", {"text_relocations": "True"}))
-    allowed = _ISA_ORDER.index(policy.isa_max)
-    newer = files[files["isa_level"].isin(_ISA_ORDER[allowed + 1 :])]
-    if len(newer):
-        level = max(newer["isa_level"])
-        text = f"{_some(newer['file'])}: built for {level} processors, the policy allows {policy.isa_max}"
-        reasons.append(Reason(Level.BAD, text, "files", {"isa_level": level}))
+    if imported:
+        said = f"{some(imported)}: asks for an executable stack, so glibc 2.41 and newer refuse to import it"
+        reasons.append(Reason(policy.executable_stack, said, "files", {"scope": "stdlib"}))
+    if started:
+        said = (
+            f"{some(started)}: asks for an executable stack, which glibc grants at start, and opens a way in"
+        )
+        level = min(policy.executable_stack, Level.CAUTION, key=lambda level: level.severity)
+        reasons.append(Reason(level, said, "files", {"scope": "runtime"}))
+    if relocated:
+        said = f"{some(relocated)}: has relocations in its code, which hardened kernels refuse"
+        reasons.append(Reason(policy.text_relocations, said, "files", {"text_relocations": "True"}))
+    if newer:
+        highest = max(newer.values())
+        said = f"{some(newer)}: built for {highest} processors, the policy allows {policy.isa_max}"
+        reasons.append(Reason(Level.BAD, said, "files", {"isa_level": highest}))
     return reasons
 
 
-def _packages(own: Tables) -> list[Reason]:
-    floors = own["floors"]
+def _packages(case: _Case) -> list[Reason]:
     reasons: list[Reason] = []
     for family in ("GLIBC", "GLIBCXX"):
-        by_scope = floors[floors["family"] == family].set_index("scope")["hard"].to_dict()
-        site, interpreter = str(by_scope.get("site", "")), str(by_scope.get("interpreter", ""))
+        site, interpreter = (_hard(case, scope, family) for scope in ("site", "interpreter"))
         if (version_key(site) or ()) <= (version_key(interpreter) or ()):
             continue
-        needs = own["needs"]
-        files = needs.loc[
-            (needs["scope"] == "site") & (needs["family"] == family) & (needs["number"] == site), "file"
+        files = [
+            text(file)
+            for file, scope, whose, number, weak in case.rows("needs")
+            if scope == "site" and whose == family and number == site and not flag(weak)
         ]
-        against = (
+        own = (
             f"the interpreter's own is {interpreter}" if interpreter else "the interpreter itself needs none"
         )
-        text = f"an installed package raises the floor to {family}_{site} ({_some(files)}); {against}"
-        reasons.append(Reason(Level.CAUTION, text, "needs", {"scope": "site", "family": family}))
+        said = f"an installed package raises the floor to {family}_{site} ({some(files)}); {own}"
+        reasons.append(Reason(Level.CAUTION, said, "needs", {"scope": "site", "family": family}))
     return reasons
 
 
-def _skipped(own: Tables) -> list[Reason]:
-    skipped = own["skipped"]
-    if skipped.empty:
-        return []
-    text = f"{_count(len(skipped), 'file', 'files')} could not be read: {_some(skipped['file'])}"
-    return [Reason(Level.CAUTION, text, "skipped")]
+def _not_observed(case: _Case) -> list[Reason]:
+    reasons: list[Reason] = []
+    skipped = [text(file) for file, _ in case.rows("skipped")]
+    if skipped:
+        count = f"{len(skipped)} {'file' if len(skipped) == 1 else 'files'}"
+        reasons.append(Reason(Level.CAUTION, f"{count} could not be read: {some(skipped)}", "skipped"))
+    if case.error:
+        reasons.append(Reason(Level.CAUTION, f"it could not be run here: {case.error}", "subjects"))
+    return reasons

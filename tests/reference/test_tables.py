@@ -107,3 +107,78 @@ def test_releases_of_glibc_come_in_order() -> None:
     dates = releases.set_index("version")["release_date"]
     assert dates["2.17"] < dates["2.31"] < dates["2.36"] < dates["2.41"]
     assert dates["2.36"].startswith("2022")
+
+
+STRICT = """
+title = "Releases"
+as_of = 2026-01-31
+shelf_life_days = 30
+sources = ["somewhere"]
+key = ["name"]
+[columns]
+name = { kind = "text", meaning = "a name" }
+label = { kind = "text", unique = true, meaning = "another" }
+number = { kind = "optional version", meaning = "a version" }
+born = { kind = "date", past = true, required = true, meaning = "a day" }
+died = { kind = "date", after = "born", meaning = "a later day" }
+libc = { kind = "text", choices = ["glibc", "musl"], meaning = "C library" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("a,A,1.2.x,2026-01-31,2030-01-01,musl", ""),
+        ("a,A,,2020-01-01,,glibc", ""),
+        ("a,A,1.2-beta,2020-01-01,,glibc", "row 2, column number: '1.2-beta' is no version"),
+        (
+            "a,A,,2026-02-01,,glibc",
+            "row 2, column born: 2026-02-01 is later than the table itself (2026-01-31)",
+        ),
+        ("a,A,,,,glibc", "row 2, column born: empty"),
+        ("a,A,,20200101,,glibc", "row 2, column born: '20200101' is not written YYYY-MM-DD"),
+        (
+            "a,A,,2020-01-02,2020-01-01,glibc",
+            "row 2, column died: 2020-01-01 is earlier than born (2020-01-02)",
+        ),
+        ("a,A,,2020-01-01,,uclibc", "row 2, column libc: 'uclibc' is none of glibc, musl"),
+        ("a,A,,2020-01-01,,glibc,x", "row 2: 7 cells, the table has 6 columns"),
+        ("a,A,,2020-01-01,,glibc\nb,A,,2020-01-01,,glibc", "row 3, column label: A stands there twice"),
+    ],
+)
+def test_what_a_description_demands_is_held(tmp_path: Path, row: str, fault: str) -> None:
+    (tmp_path / "releases.toml").write_text(STRICT)
+    path = tmp_path / "releases.csv"
+    path.write_text(f"name,label,number,born,died,libc\n{row}\n")
+    if not fault:
+        assert len(read(path).frame) == 1
+        return
+    with pytest.raises(ReferenceTableError) as caught:
+        read(path)
+    assert str(caught.value) == f"releases: {fault}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("as_of = 2026-01-31", "as_of = 2026-01-31T00:00:00Z"),
+        ("shelf_life_days = 30", "shelf_life_days = 0"),
+        ("shelf_life_days = 30", "shelf_life_days = 99999999999"),
+        ('kind = "flag"', 'kind = "colour"'),
+        ('kind = "flag"', 'kind = "flag", size = 3'),
+        ("[columns]", "[columns.name]"),
+    ],
+)
+def test_a_wrong_description_is_one_line(tmp_path: Path, before: str, after: str) -> None:
+    assert before in DESCRIPTION
+    with pytest.raises(ReferenceTableError, match=r"^people: [^\n]+$"):
+        read(write(tmp_path, "ann,,true,\n", DESCRIPTION.replace(before, after)))
+
+
+def test_bytes_that_are_no_text_and_tables_that_are_too_large(tmp_path: Path) -> None:
+    path = write(tmp_path, "ann,,true,\n")
+    path.write_bytes(b"name,born,alive,note\n\xff,,true,\n")
+    with pytest.raises(ReferenceTableError, match=r"^people: damaged: UnicodeDecodeError"):
+        read(path)
+    with pytest.raises(ReferenceTableError, match="no name of a reference table"):
+        load("../secret")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 from pyassay.reference import distributions
+from pyassay.resources import share
 from pyassay.verdicts.model import Level
-from pyassay.verdicts.policy import Policy, PolicyError
+from pyassay.verdicts.policy import Policy, PolicyError, PortabilityPolicy
 
 
 def written(folder: Path, text: str) -> Path:
@@ -42,6 +44,14 @@ def test_a_policy_of_ones_own(tmp_path: Path) -> None:
         ("[portability]\nmust_run_on = 3\n", "must_run_on is no list"),
         ("[portability]\nmust_run_on = [3]\n", "must_run_on is no list"),
         ('[portability]\nisa_max = "x86-64-v9"\n', "isa_max is 'x86-64-v9'"),
+        ('[portability]\nmust_run_on = ["debain:12"]\n', "no 'debain:12'; did you mean debian:12"),
+        (
+            '[portability]\nmay_refuse = ["debian"]\n',
+            "may_refuse: the table of distributions has no 'debian'",
+        ),
+        ('[portability]\nignore_families = ["openSuse"]\n', "did you mean openSUSE"),
+        ('[portability]\nextended_support = "yes"\n', "extended_support is 'yes'"),
+        ("name = 3\n", "name is no text"),
         ('[portability]\nexecutable_stack = "terrible"\n', "executable_stack is 'terrible'"),
         ("portability = 3\n", "portability is no section"),
         ("[", "not TOML"),
@@ -60,3 +70,11 @@ def test_an_absent_policy_is_named() -> None:
         Policy.load("nosuch")
     with pytest.raises(PolicyError, match=r"/nonexistent/policy\.toml"):
         Policy.load("/nonexistent/policy.toml")
+
+
+def test_the_shipped_policy_states_every_key_with_its_default() -> None:
+    text = share("data", "policies", "default.toml").read_text(encoding="utf-8")
+    for key in fields(PortabilityPolicy):
+        assert f"\n{key.name} = " in text
+    shipped, built_in = Policy.load().portability, PortabilityPolicy()
+    assert replace(shipped, must_run_on=()) == built_in

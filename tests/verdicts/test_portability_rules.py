@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import platform
 from datetime import date
 
+import pytest
 from corpus.portability_tables import Evidence, Tables, python
+from pyassay.evidence import gather
+from pyassay.reference import distributions
+from pyassay.subjects.model import Interpreter
 from pyassay.verdicts.model import Level, Verdict
 from pyassay.verdicts.policy import Policy, PortabilityPolicy
-from pyassay.verdicts.portability import judge, what_would_lower
+from pyassay.verdicts.portability import judge, matrix, what_would_lower
 
 ON = date(2026, 11, 21)
 POLICY = Policy("test", PortabilityPolicy(must_run_on=("debian:12", "rhel:9")))
@@ -171,3 +176,113 @@ def test_each_step_down_names_what_must_go() -> None:
     ]
     assert steps["names"][0] == "a.so: dlopen; b.so: close_range"
     assert steps["kinds"][0] == "1 new function, 1 re-versioned"
+
+
+def test_releases_may_be_left_out_of_the_count() -> None:
+    tables = python("GLIBC_2.30")
+    names = ("almalinux:8", "rockylinux:8", "oraclelinux:8", "rhel:8")
+    lenient = Policy("test", PortabilityPolicy(may_refuse=names))
+    assert verdict(tables, lenient).level is Level.GOOD
+    required = Policy("test", PortabilityPolicy(may_refuse=names, must_run_on=("rhel:8",)))
+    assert verdict(tables, required).level is Level.BAD
+
+
+def test_extended_support_counts_when_the_policy_says_so() -> None:
+    tables = python("GLIBC_2.30")
+    regular = verdict(tables, Policy("test", PortabilityPolicy()))
+    extended = verdict(tables, Policy("test", PortabilityPolicy(extended_support=True)))
+    assert "RHEL 7" not in texts(regular, Level.CAUTION)[0]
+    caution = next(reason for reason in extended.reasons if reason.level is Level.CAUTION)
+    assert int(extended.headline.split()[4]) > int(regular.headline.split()[4])
+    assert "refuse it" in caution.text
+
+
+def test_what_the_files_prove_stays_bad_beside_a_table_that_is_too_old() -> None:
+    tables = Evidence().subject().file("bin/python3", ["GLIBC_2.17"], isa_level="x86-64-v4").tables()
+    found = verdict(tables, on=date(2030, 1, 1))
+    assert found.level is Level.BAD
+    assert not any("required" in reason.text for reason in found.reasons)
+    # 2.43 would be refused by required releases, but that is what the old table says.
+    assert verdict(python("GLIBC_2.43"), on=date(2030, 1, 1)).level is Level.UNKNOWN
+
+
+def test_a_build_for_musl_is_judged_by_releases_with_musl() -> None:
+    tables = Evidence().subject(libc="musl", libc_version="1.2.5").file("bin/python3", libc="musl").tables()
+    found = verdict(tables, Policy("test", PortabilityPolicy()))
+    assert found.level is Level.GOOD
+    assert found.headline == "runs on all 3 supported musl releases, back to Alpine 3.13 (2021)"
+    assert any("made for musl" in text for text in texts(found, Level.GOOD))
+
+
+def test_one_module_that_is_refused_is_told_as_such() -> None:
+    tables = (
+        Evidence()
+        .subject()
+        .file("bin/python3", ["GLIBC_2.17"])
+        .file("lib/_ssl.cpython-312-x86_64-linux-gnu.so", ["GLIBC_2.35"], scope="stdlib")
+        .tables()
+    )
+    found = verdict(tables)
+    assert texts(found, Level.BAD)[0].startswith(
+        "RHEL 9 is required and loads it only in part: 1 standard module refuses to load (_ssl): "
+    )
+    assert "only in part on" in found.headline
+    assert "refused by" not in found.headline
+
+
+def test_an_executable_stack_is_judged_by_when_it_is_asked_for() -> None:
+    started = Evidence().subject().file("bin/python3", ["GLIBC_2.17"], executable_stack=True).tables()
+    assert verdict(started).level is Level.CAUTION
+    imported = Evidence().subject().file("bin/python3", ["GLIBC_2.17"])
+    imported.file("lib/x.so", scope="stdlib", executable_stack=True)
+    found = verdict(imported.tables())
+    assert "lib/x.so: asks for an executable stack" in " ".join(texts(found, Level.BAD))
+    lenient = Policy("test", PortabilityPolicy(executable_stack=Level.GOOD))
+    assert verdict(started, lenient).level is Level.GOOD
+
+
+def test_an_interpreter_that_cannot_be_run_here_is_not_good() -> None:
+    found = verdict(python("GLIBC_2.17", error="killed by SIGILL"))
+    assert found.level is Level.CAUTION
+    assert texts(found, Level.CAUTION) == ["it could not be run here: killed by SIGILL"]
+
+
+def test_the_same_evidence_gives_the_same_verdict_and_is_left_alone() -> None:
+    tables = python("GLIBC_2.35")
+    before = {name: frame.copy() for name, frame in tables.items()}
+    assert judge(tables, POLICY, ON) == judge(tables, POLICY, ON)
+    assert all(frame.equals(before[name]) for name, frame in tables.items())
+
+
+def test_every_reason_points_at_columns_that_exist() -> None:
+    evidence = (
+        Evidence().subject().file("bin/python3", ["GLIBC_2.35"], isa_level="x86-64-v3", text_relocations=True)
+    )
+    evidence.file("lib/x.so", scope="stdlib", executable_stack=True)
+    evidence.add("floors", scope="interpreter", family="GLIBC", hard="2.35")
+    evidence.add("closure", file="x", scope="stdlib", missing_kind="library", name="libtk.so", needed_by="x")
+    evidence.add("libraries", file="lib/x.so", scope="stdlib", soname="libssl.so.3", allowed=False)
+    evidence.add("skipped", file="lib/y.so", reason="truncated")
+    tables = evidence.tables()
+    found = verdict(tables)
+    assert len({reason.table for reason in found.reasons}) >= 5
+    for reason in found.reasons:
+        assert set(reason.where) <= set(tables[reason.table].columns)
+
+
+def test_nothing_but_subjects_is_unknown_not_a_crash() -> None:
+    tables = {"subjects": python("GLIBC_2.17")["subjects"]}
+    assert verdict(tables).level is Level.UNKNOWN
+
+
+def test_this_machine_does_not_refuse_what_it_runs(running_interpreter: Interpreter) -> None:
+    """The prediction beside an observation: this interpreter runs here."""
+    try:
+        system = platform.freedesktop_os_release()
+    except OSError:
+        pytest.skip("this machine does not say which distribution it is")
+    found = matrix(gather("portability", [running_interpreter]).tables, distributions(), ON)
+    own = found[(found["distro"] == system["ID"]) & (found["version"] == system.get("VERSION_ID", ""))]
+    if own.empty:
+        pytest.skip(f"{system.get('PRETTY_NAME')} is not in the table of distributions")
+    assert own["prediction"].tolist() == ["runs"]

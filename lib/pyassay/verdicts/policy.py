@@ -130,8 +130,9 @@ def _texts(name: str, section: Mapping[str, Any], key: str, known: tuple[str, ..
         raise PolicyError(f"{name}: {key} is no list of texts")
     for item in value:
         if known and item not in known:
-            near = get_close_matches(item, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            alike = {one.casefold(): one for one in known}
+            near = get_close_matches(item.casefold(), alike, 1)
+            hint = f"; did you mean {alike[near[0]]}?" if near else ""
             raise PolicyError(f"{name}: {key}: the table of distributions has no {item!r}{hint}")
     return tuple(value)
 

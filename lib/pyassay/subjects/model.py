@@ -39,12 +39,16 @@ class Provenance:
         ``certain`` when the builder signed or named itself, ``likely`` when inferred.
     clues : tuple of str
         One sentence per clue, naming the file or variable and the value seen.
+    installer : str
+        Short key of who put it there, where that is another than the builder: ``uv``, ``google-cloud-sdk``;
+        else empty.
     """
 
     builder: str
     label: str
     confidence: Confidence
     clues: tuple[str, ...] = ()
+    installer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class Interpreter:
         Who built it.
     error : str or None
         Why it could not be asked (crashed, hung, not executable ...): one line; None when all is well.
+    abi_flags : str
+        ``t`` free-threaded, ``d`` debug, ``m`` (3.7 and older); mostly empty.
     """
 
     id: str
@@ -104,3 +110,4 @@ class Interpreter:
     environment: Path | None
     provenance: Provenance
     error: str | None = None
+    abi_flags: str = ""

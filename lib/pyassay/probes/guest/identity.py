@@ -54,7 +54,11 @@ def implementation_version():
 
 
 def libc():
-    return os.confstr("CS_GNU_LIBC_VERSION")
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION")
+    except ValueError:
+        # 2.7 does not know the name; 2 is its number in glibc.
+        return os.confstr(2)
 
 
 def site_folders():

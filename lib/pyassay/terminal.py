@@ -39,12 +39,9 @@ def escaped(text: str) -> str:
 
     File names are chosen by whoever made the subject, so none of them is printed as it is.
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
+    from pyassay.subjects.display import display_text
+
+    return display_text(text)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,0 +1,480 @@
+"""The command ``pyassay``.
+
+Nothing heavy is imported here: each command imports what it needs when it runs, so that ``--help`` is quick.
+Data goes to standard output, everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from pyassay import __version__
+from pyassay.terminal import json_document, progress_bar, table, tell, write
+from pyassay.verdicts.model import Level
+
+if TYPE_CHECKING:
+    from pyassay.evidence import Evidence
+    from pyassay.reports.index import Change
+    from pyassay.subjects import Interpreter, Subjects
+    from pyassay.verdicts import Policy, Verdict
+
+__all__ = ["app", "main"]
+
+FINDING, USAGE, NOT_ASSAYED, FAILED, INTERRUPTED = 1, 2, 3, 4, 130
+
+_EPILOG = (
+    "Exit codes: 0 all is well, 1 a finding at or above --fail-on, 2 usage, "
+    "3 some subject could not be assayed, 4 pyassay itself failed, 130 interrupted."
+)
+
+app = typer.Typer(
+    name="pyassay",
+    help="Measure the Pythons that you ship, judge them, and write the article about them.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    # Without rich: importing it would double the time to the first line of help.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@dataclass(slots=True)
+class _Run:
+    """What holds for the whole run."""
+
+    debug: bool = False
+
+
+class UsageError(Exception):
+    """What the user asked for cannot be done: one line that says why."""
+
+
+Selectors = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SELECTOR",
+        help="A path, a glob, python3.12, uv:3.12, pyenv:3.12.1 ...; none: every Python found.",
+        show_default=False,
+    ),
+]
+Search = Annotated[
+    list[Path] | None,
+    typer.Option("--search", metavar="DIR", help="Look for Pythons in this folder, too.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PolicyName = Annotated[str, typer.Option(metavar="NAME|FILE", help="What to judge by.")]
+FailOn = Annotated[
+    Level | None,
+    typer.Option(
+        "--fail-on",
+        metavar="LEVEL",
+        help="Exit with 1 when a verdict is this or worse: good, caution, unknown, bad.",
+        show_default=False,
+    ),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        write(f"pyassay {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", envvar="PYASSAY_DEBUG", help="Show tracebacks instead of one-line errors."),
+    ] = False,
+) -> None:
+    context.obj.debug = debug
+
+
+@app.command()
+def find(selectors: Selectors = None, search: Search = None, as_json: Json = False) -> None:
+    """List the Pythons of this machine and who built them."""
+    subjects = _subjects(selectors, search)
+    if as_json:
+        write(json_document(interpreters=list(subjects), remarks=subjects.remarks))
+        return
+    write(
+        table(
+            ("ID", "VERSION", "ARCH", "LIBC", "BUILDER", "PATH", "REMARK"),
+            (
+                (
+                    subject.id,
+                    f"{subject.implementation} {subject.version}".strip(),
+                    subject.architecture,
+                    subject.libc,
+                    f"{subject.provenance.label} ({subject.provenance.confidence})",
+                    os.fspath(subject.environment or subject.executable),
+                    subject.error or "; ".join(subject.provenance.clues[:1]),
+                )
+                for subject in subjects
+            ),
+        )
+    )
+
+
+@app.command()
+def probe(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to find out: portability.")],
+    selectors: Selectors = None,
+    search: Search = None,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The new folder of the evidence set.")] = Path(
+        "evidence"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Record an evidence set: facts, no verdicts."""
+    _known(question)
+    if output.exists():
+        raise UsageError(f"{output}: exists already; name another folder with --output")
+    evidence = _gather(question, _subjects(selectors, search), _asked(selectors, search))
+    folder = _save(evidence, output)
+    failures = _not_assayed(evidence)
+    if as_json:
+        rows = {name: len(frame) for name, frame in evidence.tables.items()}
+        write(json_document(evidence=folder, question=question, tables=rows, not_assayed=failures))
+    else:
+        write(f"{folder}\n")
+    _finish([], None, failures)
+
+
+@app.command()
+def judge(
+    evidence_folder: Annotated[
+        Path, typer.Argument(metavar="EVIDENCE", help="The folder of an evidence set.")
+    ],
+    policy: PolicyName = "default",
+    fail_on: FailOn = None,
+    as_json: Json = False,
+) -> None:
+    """Give verdicts on a recorded evidence set.
+
+    They are given as of the day on which it was recorded.
+    """
+    from pyassay.verdicts import judge as judge_evidence
+
+    evidence = _load(evidence_folder)
+    verdicts = judge_evidence(evidence, _policy(policy))
+    failures = _not_assayed(evidence)
+    if as_json:
+        write(json_document(verdicts=verdicts, not_assayed=failures))
+    else:
+        write(_verdict_table(verdicts))
+    _finish([verdict.level for verdict in verdicts], fail_on, failures)
+
+
+@app.command()
+def report(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="QUESTION|SELECTOR",
+            help="Questions to answer (none: all), then the Pythons to ask about (none: every one found).",
+            show_default=False,
+        ),
+    ] = None,
+    search: Search = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Report on this recorded evidence set instead of probing.", show_default=False
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Where the HTML goes.")] = Path("reports"),
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep the evidence set in this new folder.", show_default=False),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Show what changed since this evidence set (else: since the last run that asked the same).",
+            show_default=False,
+        ),
+    ] = None,
+    policy: PolicyName = "default",
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p", "--parameter", metavar="NAME=VALUE", help="Set a notebook parameter.", show_default=False
+        ),
+    ] = None,
+    fail_on: FailOn = None,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", help="Charts that answer to the mouse.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Probe, judge and write the HTML article.
+
+    Writes OUTPUT/index.html and one article for each question. Without --record, the evidence set is kept in
+    OUTPUT/evidence/QUESTION, in place of the last one.
+    """
+    questions, selectors = _split(words or ())
+    if evidence is not None and (selectors or search or record):
+        raise UsageError("--evidence is a recorded set: it takes no selectors, --search or --record")
+    if record is not None and record.exists():
+        raise UsageError(f"{record}: exists already; name another folder with --record")
+    judged_by = _policy(policy)
+    values = _parameters(questions, parameters or ())
+    before = None if baseline is None else _load(baseline)
+
+    from pyassay.reports import build
+
+    if evidence is not None:
+        folder, observed = evidence, _load(evidence)
+    else:
+        # One question so far; evidence sets of several are one run of gather each.
+        observed = _gather(questions[0], _subjects(selectors, search), _asked(selectors, search))
+        kept = output / "evidence" / questions[0]
+        before = before or _last_run(kept, observed)
+        folder = _save(observed, record or kept, replace_existing=record is None)
+    changed = _changes(before, observed, judged_by)
+    with progress_bar("Writing the report") as progress:
+        result = build(
+            questions,
+            folder,
+            output,
+            values,
+            policy=policy,
+            interactive=interactive,
+            progress=progress,
+            changes=changed,
+        )
+    failures = _not_assayed(observed)
+    if as_json:
+        write(
+            json_document(
+                index=result.index,
+                articles=result.statuses,
+                evidence=folder,
+                verdicts=result.verdicts,
+                changes=changed,
+                not_assayed=failures,
+            )
+        )
+    else:
+        write(f"{_verdict_table(result.verdicts)}\n{result.index}\n")
+    for status in result.statuses:
+        if status.message:
+            tell(f"{status.page}: incomplete: {status.message}")
+    if not result.complete:
+        raise typer.Exit(FAILED)
+    _finish([verdict.level for verdict in result.verdicts], fail_on, failures)
+
+
+@app.command()
+def lab() -> None:
+    """Open the notebooks in JupyterLab."""
+    from importlib.util import find_spec
+
+    if find_spec("jupyterlab") is None:
+        raise UsageError(
+            "JupyterLab is not installed here: pip install 'pyassay[lab]', or `make lab` in a checkout"
+        )
+    folder = _notebooks_to_edit()
+    tell(f"Opening {folder}")
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", os.fspath(folder)])  # noqa: S606 - no shell
+
+
+def _split(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the questions that words begin with (all, if with none) and the selectors after them."""
+    from pyassay.probes import QUESTIONS
+
+    count = next((number for number, word in enumerate(words) if word not in QUESTIONS), len(words))
+    return tuple(dict.fromkeys(words[:count])) or QUESTIONS, tuple(words[count:])
+
+
+def _known(question: str) -> None:
+    from pyassay.probes import QUESTIONS
+
+    if question not in QUESTIONS:
+        raise UsageError(f"{question}: no such question; there are: {', '.join(QUESTIONS)}")
+
+
+def _subjects(selectors: Sequence[str] | None, search: Sequence[Path] | None) -> Subjects:
+    from pyassay.subjects import SelectorError
+    from pyassay.subjects import find as find_subjects
+
+    with progress_bar("Looking for Pythons"), _users_fault(SelectorError):
+        subjects = find_subjects(*(selectors or ()), search=tuple(search or ()))
+    for remark in subjects.remarks:
+        tell(remark)
+    return subjects
+
+
+def _asked(selectors: Sequence[str] | None, search: Sequence[Path] | None) -> dict[str, str]:
+    """Return what the user asked for, kept with the evidence: runs that asked the same are comparable."""
+    asked = {"selectors": " ".join(selectors or ()), "search": " ".join(map(os.fspath, search or ()))}
+    return {name: text for name, text in asked.items() if text}
+
+
+def _gather(question: str, subjects: Sequence[Interpreter], asked: dict[str, str]) -> Evidence:
+    from pyassay.evidence import gather
+
+    if not subjects:
+        raise UsageError("no Python found to ask about")
+    with progress_bar(f"Probing {len(subjects)} for {question}") as progress:
+        return gather(question, subjects, parameters=asked, progress=progress)
+
+
+def _load(folder: Path) -> Evidence:
+    from pyassay.evidence import EvidenceError, load
+
+    with _users_fault(EvidenceError):
+        return load(folder)
+
+
+def _save(evidence: Evidence, folder: Path, *, replace_existing: bool = False) -> Path:
+    from pyassay.evidence import EvidenceError
+
+    with _users_fault(EvidenceError):
+        return evidence.save(folder, replace_existing=replace_existing)
+
+
+def _last_run(kept: Path, observed: Evidence) -> Evidence | None:
+    """Return the evidence of the last run if it asked the same; a damaged or foreign one is no baseline."""
+    from pyassay.evidence import EvidenceError, load
+
+    try:
+        last = load(kept)
+    except EvidenceError:
+        return None
+    return last if last.manifest.parameters == observed.manifest.parameters else None
+
+
+def _changes(before: Evidence | None, now: Evidence, policy: Policy) -> list[Change]:
+    if before is None:
+        return []
+    from pyassay.reports.index import Change
+    from pyassay.verdicts.changes import changes
+
+    return [
+        Change(row["label"], row["what"], row["before"], row["after"])
+        for row in changes(before, now, policy).to_dict("records")
+    ]
+
+
+def _verdict_table(verdicts: Iterable[Verdict]) -> str:
+    return table(
+        ("LEVEL", "SUBJECT", "HEADLINE"),
+        ((str(verdict.level), verdict.subject_id, verdict.headline) for verdict in verdicts),
+    )
+
+
+def _parameters(questions: Iterable[str], words: Sequence[str]) -> dict[str, str]:
+    """Return ``name=value`` words as a mapping, once every notebook has agreed to it.
+
+    That is before the probing, which takes longer than a user waits for a complaint about a typing error.
+    """
+    from pyassay.reports.parameters import ParameterError, Parameters, assignments
+    from pyassay.resources import share
+
+    with _users_fault(ParameterError):
+        values = assignments(words)
+        for question in questions:
+            Parameters.load(share("notebooks", f"{question}.ipynb")).parse(values)
+    return values
+
+
+def _policy(name: str) -> Policy:
+    from pyassay.verdicts import Policy, PolicyError
+
+    with _users_fault(PolicyError):
+        return Policy.load(name)
+
+
+def _not_assayed(evidence: Evidence) -> list[dict[str, str]]:
+    """Return the subjects that could not be asked or probed, with the reason."""
+    subjects = evidence.table("subjects")
+    asked = zip(subjects["subject_id"], subjects["error"], strict=True)
+    reasons = {str(subject): str(error) for subject, error in asked if error}
+    reasons |= {run.subject_id: run.reason for run in evidence.manifest.runs if run.status == "failed"}
+    return [{"subject_id": subject, "reason": reason} for subject, reason in reasons.items()]
+
+
+def _finish(levels: Sequence[Level], fail_on: Level | None, failures: Sequence[dict[str, str]]) -> None:
+    """Name what could not be assayed and end with the exit code that the outcome asks for."""
+    for failure in failures:
+        tell(f"{failure['subject_id']}: not assayed: {failure['reason']}")
+    if code := _exit_code(levels, fail_on, len(failures)):
+        raise typer.Exit(code)
+
+
+def _exit_code(levels: Iterable[Level], fail_on: Level | None, failures: int) -> int:
+    """Return the exit code; a finding outweighs a subject that could not be assayed."""
+    if fail_on is not None and any(level.severity >= fail_on.severity for level in levels):
+        return FINDING
+    return NOT_ASSAYED if failures else 0
+
+
+def _notebooks_to_edit() -> Path:
+    """Return the notebooks of the checkout, or copies of the installed ones in ``./notebooks``."""
+    import shutil
+
+    from pyassay.resources import share
+
+    shipped = share("notebooks")
+    if "site-packages" not in shipped.parts:
+        return shipped
+    folder = Path.cwd() / "notebooks"
+    folder.mkdir(exist_ok=True)
+    for source in sorted(shipped.iterdir()):
+        if source.is_file() and not (folder / source.name).exists():
+            shutil.copyfile(source, folder / source.name)
+    return folder
+
+
+@contextlib.contextmanager
+def _users_fault(*errors: type[Exception]) -> Iterator[None]:
+    """Turn errors about something that the user named into usage errors."""
+    try:
+        yield
+    except errors as error:
+        raise UsageError(_one_line(error)) from error
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 1000 else text[:999] + "…"
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command; every failure is one line on standard error, unless tracebacks were asked for."""
+    run = _Run()
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks is shown escaped, not a crash.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    code = 0
+    try:
+        app(arguments, prog_name="pyassay", obj=run)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the promise of this command: no traceback unless asked for
+        code = USAGE if isinstance(error, UsageError) else FAILED
+        if run.debug:
+            import traceback
+
+            traceback.print_exc()
+        else:
+            tell(f"pyassay: {_one_line(error)}")
+    sys.exit(code)

@@ -16,6 +16,7 @@ from pyassay.verdicts.distribution_matrix import (
     summary,
     supported,
 )
+from pyassay.verdicts.requirements import Asked
 
 ON = date(2026, 11, 21)
 
@@ -99,6 +100,8 @@ def test_an_executable_stack_is_granted_at_start() -> None:
     """NEWS of glibc 2.41: it is dlopen that no longer makes the stack executable."""
     started = Evidence().subject().file("bin/python3", ["GLIBC_2.17"], executable_stack=True)
     assert predictions(started.tables()).loc["debian:13", "prediction"] == "runs"
+    module = started.file("lib/x.so", scope="stdlib", executable_stack=True)
+    assert predictions(module.tables()).loc["debian:13", "prediction"] == "runs"
 
 
 @pytest.mark.parametrize(("machine", "prediction"), [("x86_64", "partial"), ("aarch64", "runs")])
@@ -225,6 +228,19 @@ def test_a_module_answers_for_what_it_loads_from_the_tree() -> None:
     )
 
 
+def test_what_the_start_loaded_already_is_not_asked_for_again() -> None:
+    evidence = Evidence().subject(executable="/opt/bin/python3", prefix="/opt")
+    evidence.file("bin/python3", ["GLIBC_2.17"]).file("lib/libpython3.so", ["GLIBC_2.31"])
+    evidence.file("lib/_x.so", ["GLIBC_2.31"], scope="stdlib").file(
+        "lib/_y.so", ["GLIBC_2.34"], scope="stdlib"
+    )
+    for file, scope in (("bin/python3", "runtime"), ("lib/_x.so", "stdlib"), ("lib/_y.so", "stdlib")):
+        carrying(evidence, file, "libpython3.so", "lib/libpython3.so", scope)
+    ((_, asked),) = Asked.of_all(evidence.tables())
+    assert list(asked.modules) == ["lib/_y.so"]
+    assert [need.file for need in asked.modules["lib/_y.so"].newest.values()] == ["lib/_y.so"]
+
+
 def test_a_circle_of_libraries_ends() -> None:
     evidence = (
         Evidence().subject(executable="/opt/bin/python3", prefix="/opt").file("bin/python3", ["GLIBC_2.17"])
@@ -310,6 +326,8 @@ def test_musl_goes_by_its_series() -> None:
     assert found.loc["alpine:3.20", "prediction"] == "runs"
     assert found.loc["alpine:3.12", "prediction"] == "unknown"
     assert found.loc["debian:12", ["prediction", "axis"]].tolist() == ["refused", "libc"]
+    foreign = Evidence().subject(libc="glibc", libc_version="1.2").file("bin/python3", libc="musl").tables()
+    assert predictions(foreign).loc["alpine:3.20", "prediction"] == "unknown"
 
 
 def test_a_static_executable_needs_no_libc() -> None:

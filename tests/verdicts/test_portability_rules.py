@@ -39,6 +39,7 @@ def test_a_required_release_that_refuses_is_bad_and_says_why() -> None:
         "RHEL 9 is required and refuses it: bin/python3 needs GLIBC_2.35, and it has 2.34"
     ]
     assert "refused by" in found.headline
+    assert not any("RHEL 9" in text for text in texts(found, Level.CAUTION))
 
 
 def test_other_supported_releases_that_refuse_are_a_caution() -> None:
@@ -55,6 +56,16 @@ def test_a_release_that_nobody_knows_is_unknown() -> None:
     found = verdict(python("GLIBC_2.17"), Policy("test", PortabilityPolicy(must_run_on=("beos:5",))))
     assert found.level is Level.UNKNOWN
     assert "beos:5" in texts(found, Level.UNKNOWN)[0]
+
+
+def test_a_required_release_of_which_nothing_is_known_is_unknown() -> None:
+    found = verdict(python("GLIBC_2.17", "GLIBC_PRIVATE"))
+    assert found.level is Level.UNKNOWN
+    assert texts(found, Level.UNKNOWN)[0].startswith(
+        "Debian 12 is required; whether it runs there is not known"
+    )
+    assert found.headline.startswith("runs on 0 of ")
+    assert "not known for " in found.headline
 
 
 def test_a_table_past_its_shelf_life_is_unknown_never_clean() -> None:

@@ -1,7 +1,8 @@
 """On which distribution does a Python run: predicted from symbol versions, of glibc and of libstdc++.
 
 An executable stack is refused by glibc 2.41 and newer when a library is loaded by ``dlopen``, which is how a
-module is imported; not for the executable and the libraries it starts with (NEWS of glibc 2.41).
+module is imported; not for the executable and the libraries it starts with, and a stack that is executable
+already stays so (NEWS of glibc 2.41).
 """
 
 from __future__ import annotations
@@ -207,7 +208,8 @@ def _weigh(
                 continue
             return _Outcome("refused", asks, f"has {system[column]}", axis), None
     glibc = version_key(system["libc_version"])
-    if imported and demand.stack and glibc is not None and glibc >= _STACK_REFUSED_FROM:
+    granted = not imported or bool(asked.start.stack)
+    if demand.stack and not granted and glibc is not None and glibc >= _STACK_REFUSED_FROM:
         asks = f"{demand.stack} asks for an executable stack, which glibc refuses since 2.41"
         return _Outcome("refused", asks, f"has {system['libc_version']}", "stack"), None
     if demand.private and asked.libc_version != system["libc_version"]:

@@ -51,6 +51,7 @@ _MAX_VERSIONS = 100_000
 _FIRST_READ = 4096
 _VERSION_WINDOW = 4096
 _SMALL_TABLE = 16384
+_USUAL_NAME_BYTES = 256
 _STRUCTS = {
     order + layout: struct.Struct(order + layout)
     for order in "<>"
@@ -292,29 +293,35 @@ class Image:
         known = self._strings.get(index)
         if known is not None:
             return known
-        if self._string_table is None:
-            address = self.dynamic.get(DT_STRTAB)
-            if address is None:
-                raise self.fail(f"{what} but no string table")
-            offset = self.offset_of(address, "the string table")
-            size = min(self.dynamic.get(DT_STRSZ, 0), max(self.size - offset, 0))
-            # The loader's own strings stand at the end of a table that may hold megabytes of symbol names.
-            chunk = self.at(offset, size, "the string table") if size <= _SMALL_TABLE else b""
-            self._string_table = (offset, size, chunk)
-        offset, size, chunk = self._string_table
+        offset, size, table = self._string_table or self.hold_strings(what, _SMALL_TABLE)
         if not 0 <= index < size:
             raise self.fail(f"{what} is no string of the string table")
-        if chunk:
-            end = chunk.find(b"\0", index, index + _MAX_NAME_BYTES)
-            raw = chunk[index:end]
+        if table:
+            raw = table[index : index + _MAX_NAME_BYTES]
         else:
-            window = self.at(offset + index, min(_MAX_NAME_BYTES, size - index), "a string")
-            end = window.find(b"\0")
-            raw = window[:end]
+            raw = self.at(offset + index, min(_USUAL_NAME_BYTES, size - index), "a string")
+            if b"\0" not in raw:
+                raw = self.at(offset + index, min(_MAX_NAME_BYTES, size - index), "a string")
+        end = raw.find(b"\0")
         if end < 0:
             raise self.fail(f"{what} is no string of the string table")
-        text = self._strings[index] = raw.decode("utf-8", "surrogateescape")
+        text = self._strings[index] = raw[:end].decode("utf-8", "surrogateescape")
         return text
+
+    def hold_strings(self, what: str, at_most: int | None = None) -> tuple[int, int, bytes]:
+        """Find DT_STRTAB, and read all of it unless it is larger than a limit.
+
+        The few strings that the loader reads are fetched one by one from a table that may hold megabytes of
+        symbol names; whoever wants all names calls this before.
+        """
+        address = self.dynamic.get(DT_STRTAB)
+        if address is None:
+            raise self.fail(f"{what} but no string table")
+        offset = self.offset_of(address, "the string table")
+        size = min(self.dynamic.get(DT_STRSZ, 0), max(self.size - offset, 0))
+        whole = at_most is None or size <= at_most
+        self._string_table = (offset, size, self.at(offset, size, "the string table") if whole else b"")
+        return self._string_table
 
     # Headers -----------------------------------------------------------------------------------------------
 

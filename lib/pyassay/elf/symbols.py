@@ -71,6 +71,7 @@ class _Table:
         if count > _MAX_SYMBOLS or offset + count * entry.size > image.size:
             raise image.fail(f"{count} symbols lie outside the file")
         table = image.at(offset, count * entry.size, "the symbol table")
+        image.hold_strings("symbols")
         if image.is64:
             self.entries = [
                 (name, info, section) for name, info, _, section, _, _ in entry.iter_unpack(table)

@@ -386,9 +386,15 @@ def _add_missing(
     rows: _Rows, interpreter: Interpreter, observed: list[_Observed], closures: Mapping[str, Closure]
 ) -> None:
     known: set[tuple[str, str, str]] = set()
+    # A vendored library (numpy.libs/...) finds its neighbours because its module has loaded them.
+    vendored = {item.tree.path.name for item in observed if item.tree.scope == "site"}
     for item in observed:
         lacks = closures[item.tree.shown]
-        found = [("library", missing.soname, missing.needed_by) for missing in lacks.missing]
+        found = [
+            ("library", missing.soname, missing.needed_by)
+            for missing in lacks.missing
+            if item.tree.scope != "site" or missing.soname not in vendored
+        ]
         found += [
             ("version", f"{missing.version} of {missing.soname}", missing.needed_by)
             for missing in lacks.missing_versions

@@ -127,9 +127,10 @@ def run(
     process = _start(words, cwd, environment)
     child = _Child(process, mark, max_output_bytes)
     try:
-        if memory_bytes is not None:
-            # Gone already? Then there is nothing to limit.
-            with contextlib.suppress(ProcessLookupError):
+        # Gone already, or of another user now (setuid)? Then there is nothing to limit, or no right to.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
+            if memory_bytes is not None:
                 resource.prlimit(process.pid, resource.RLIMIT_AS, (memory_bytes, memory_bytes))
         child.attend(input_bytes, started + timeout_s)
         duration = time.monotonic() - started
@@ -157,7 +158,7 @@ def _start(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=cwd or "/",
+            cwd=os.fspath(cwd or "/"),
             env=dict(environment),
             start_new_session=True,
             bufsize=0,

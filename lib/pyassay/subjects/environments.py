@@ -16,7 +16,7 @@ __all__ = ["VirtualEnvironment", "environment_of", "parse_pyvenv_cfg", "read_env
 _MAX_CFG_BYTES = 64 << 10
 _MAX_KEYS = 200
 _MAX_CHAIN = 5
-_VERSION = re.compile(r"\d+\.\d+")
+_VERSION = re.compile(r"\d{1,2}\.\d{1,3}(?:\.\d{1,3}(?:(?:a|b|rc)\d+)?)?")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 
 
@@ -74,8 +74,8 @@ def environment_of(executable: Path) -> Path | None:
 def read_environment(folder: Path) -> VirtualEnvironment:
     """Resolve a virtual environment to its base interpreter."""
     settings = _settings(folder)
-    version = settings.get("version") or settings.get("version_info") or ""
-    version = version if _VERSION.match(version) and len(version) < 40 else ""
+    match = _VERSION.match(settings.get("version") or settings.get("version_info") or "")
+    version = match[0] if match is not None else ""
     system_site = settings.get("include-system-site-packages", "").strip().lower() in _TRUE
     base, error = _base(folder, settings, version)
     return VirtualEnvironment(folder, base, version, system_site, error)

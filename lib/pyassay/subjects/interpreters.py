@@ -73,15 +73,11 @@ class Gathering:
         environment = environment_of(path)
         if environment is not None:
             return self.add_environment(environment)
-        try:
-            real = path.resolve()
-        except (OSError, RuntimeError):
-            return self._add_broken(path, path, "a loop of links")
-        if not real.exists():
-            return self._add_broken(path, real, f"a link to {display_path(real)}, which does not exist")
-        if shim_of(real) is not None or not (explicit or is_python_name(real.name)):
-            return None
-        return self._add_real(real, path).executable
+        real, why = _resolved(path)
+        if why is not None:
+            return self._add_broken(path, real, why)
+        meant = explicit or is_python_name(real.name)
+        return self._add_real(real, path).executable if meant and shim_of(real) is None else None
 
     def add_environment(self, folder: Path) -> Path:
         """Take a virtual environment, and with it the interpreter that it rests on; return its key."""
@@ -207,6 +203,20 @@ class Gathering:
                 script.error = f"{display_path(script.executable)}: a script that leads to no interpreter"
             elif target.executable != script.executable:
                 self._merge(script, target)
+
+
+def _resolved(path: Path) -> tuple[Path, str | None]:
+    """Return the real file, or the path that could not be resolved and why."""
+    try:
+        real = path.resolve()
+        if real.is_file():
+            return real, None
+        there = real.exists()
+    except (OSError, RuntimeError):
+        return path, "a loop of links"
+    if there:
+        return real, "not a regular file"
+    return real, f"a link to {display_path(real)}, which does not exist"
 
 
 def _real_elf(path: Path | None) -> Path | None:

@@ -6,6 +6,7 @@ environments.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -158,8 +159,8 @@ def _looks_like_python(path: Path) -> bool:
 def _patterns() -> Iterator[tuple[Path, str]]:
     """Yield the ``bin`` folders that tools keep interpreters in, as a folder and a glob below it."""
     home, data = _home(), _data_home()
-    yield from ((root, "versions/*/bin") for root in _roots("PYENV_ROOT", home / ".pyenv"))
-    yield from ((root, "versions/*/envs/*/bin") for root in _roots("PYENV_ROOT", home / ".pyenv"))
+    for root in _pyenv_roots(home):
+        yield from ((root, pattern) for pattern in ("versions/*/bin", "versions/*/envs/*/bin"))
     for root in _roots("UV_PYTHON_INSTALL_DIR", data / "uv" / "python", home / ".local/share/uv/python"):
         yield from ((root, pattern) for pattern in ("*-*/bin", "*-*/install/bin"))
     for root in _conda_roots():
@@ -184,6 +185,13 @@ def _patterns() -> Iterator[tuple[Path, str]]:
     yield Path("/nix/var/nix/profiles/default"), "bin"
     yield home / ".nix-profile", "bin"
     yield from _bundles(home)
+
+
+def _pyenv_roots(home: Path) -> list[Path]:
+    roots = _roots("PYENV_ROOT", home / ".pyenv")
+    program = shutil.which("pyenv")
+    # bin/pyenv is a link to libexec/pyenv, or a script beside it.
+    return [*roots, *([Path(program).resolve().parent.parent] if program else [])]
 
 
 def _bundles(home: Path) -> Iterator[tuple[Path, str]]:
@@ -215,8 +223,9 @@ def _conda_roots() -> list[Path]:
 def _environments() -> Iterator[Path]:
     home, data = _home(), _data_home()
     yield from _roots("VIRTUAL_ENV")
-    yield Path.cwd() / ".venv"
-    yield Path.cwd() / "venv"
+    with contextlib.suppress(OSError):
+        yield Path.cwd() / ".venv"
+        yield Path.cwd() / "venv"
     kept = [*_roots("WORKON_HOME"), home / ".virtualenvs", data / "pipx/venvs", data / "uv/tools"]
     for folder in (*kept, home / ".cache/pypoetry/virtualenvs"):
         yield from _globbed(folder, "*")

@@ -85,7 +85,8 @@ def find(
     wanted = [_parse(selector) for selector in selectors]
     gathering, walk = Gathering(timeout_s=timeout_s), Search()
     if not wanted or any(one.needs_all for one in wanted):
-        gathering.add(Path(sys.executable))
+        if sys.executable:
+            gathering.add(Path(sys.executable))
         for path in system_locations():
             gathering.add(path)
     for folder in search:

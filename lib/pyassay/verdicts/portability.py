@@ -20,6 +20,10 @@ __all__ = ["judge", "matrix", "oldest_by_family", "summary", "supported", "what_
 
 QUESTION = "portability"
 _ISA_ORDER = ("x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v4")
+_PREDICTED = (
+    *("subject_id", "distro", "version", "label", "family", "channel", "libc", "release_date", "supported"),
+    *("prediction", "reason", "asks", "axis"),
+)
 _DISTRIBUTORS = ("debian", "ubuntu", "fedora", "rhel", "suse", "alpine", "arch")
 
 Tables = Mapping[str, pd.DataFrame]
@@ -53,12 +57,12 @@ def judge(
     found = matrix(tables, releases, on)
     if policy.portability.extended_support:
         subjects = len(found) // max(len(releases), 1)
-        found["supported"] = supported(releases, on, extended=True).tolist() * subjects
+        longest = supported(releases, on, extended=True).tolist()
+        found["supported"] = pd.array(longest * subjects, dtype="boolean")
     observed = _Observed.of(tables)
-    predictions = dict(iter(found.groupby("subject_id", sort=False)))
     return [
-        _judge(_Case(str(subject_id), observed, rows, policy.portability), table, on)
-        for subject_id, rows in predictions.items()
+        _judge(_Case.of(str(subject_id), observed, rows, policy.portability), table, on)
+        for subject_id, rows in found[[*_PREDICTED]].groupby("subject_id", sort=False)
     ]
 
 
@@ -95,12 +99,32 @@ class _Observed:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One subject before the judge."""
+    """One subject before the judge.
+
+    ``native`` are the releases with the C library that it is made for, ``counted`` those of them that are in
+    support and not left out by the policy.
+    """
 
     subject_id: str
     observed: _Observed
-    predictions: pd.DataFrame
     policy: PortabilityPolicy
+    predictions: pd.DataFrame
+    native: pd.DataFrame
+    counted: pd.DataFrame
+
+    @staticmethod
+    def of(
+        subject_id: str, observed: _Observed, predictions: pd.DataFrame, policy: PortabilityPolicy
+    ) -> _Case:
+        foreign = (predictions["prediction"] == "refused") & (predictions["axis"] == "libc")
+        native = predictions[~predictions["libc"].isin(set(predictions.loc[foreign, "libc"]))]
+        counts = (
+            native["supported"].fillna(False).astype(bool)
+            & native["channel"].isin(["release", "rolling"])
+            & ~native["family"].isin(policy.ignore_families)
+            & ~_keys(native).isin(policy.may_refuse)
+        )
+        return _Case(subject_id, observed, policy, predictions, native, native[counts])
 
     def rows(self, table: str) -> _Rows:
         by_subject: Mapping[str, _Rows] = getattr(self.observed, table)
@@ -110,23 +134,6 @@ class _Case:
     def error(self) -> str:
         """Why the interpreter could not be run; empty: it was."""
         return next((text(error) for error, _ in self.rows("subjects")), "")
-
-    @property
-    def native(self) -> pd.DataFrame:
-        """The releases that have the C library that the subject is made for."""
-        found = self.predictions
-        foreign = found.loc[(found["prediction"] == "refused") & (found["axis"] == "libc"), "libc"]
-        return found[~found["libc"].isin(set(foreign))]
-
-    @property
-    def counted(self) -> pd.DataFrame:
-        """Those of them that count: in support, and not left out by the policy."""
-        found = self.native
-        alive = found["supported"].fillna(False).astype(bool)
-        left_out = found["family"].isin(self.policy.ignore_families) | _keys(found).isin(
-            self.policy.may_refuse
-        )
-        return found[alive & found["channel"].isin(["release", "rolling"]) & ~left_out]
 
 
 def _keys(found: pd.DataFrame) -> pd.Series[str]:

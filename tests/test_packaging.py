@@ -199,6 +199,13 @@ class TestWheel:
         found = json.loads(run("find", "--json", sys.executable))
         assert found["interpreters"]
         run("report", "portability", os.path.realpath(sys.executable))
+        interpreter = command.with_name("python")
+        program = "from pyassay.cli import _notebooks_to_edit; print(_notebooks_to_edit())"
+        opened = subprocess.run(
+            [interpreter, "-c", program], cwd=elsewhere, capture_output=True, text=True, check=True
+        )
+        assert Path(opened.stdout.strip()) == elsewhere / "pyassay-lab" / "notebooks"
+        assert (elsewhere / "pyassay-lab" / "notebooks" / "portability.ipynb").is_file()
         for name in ("index.html", "portability.html"):
             assert (elsewhere / "reports" / name).stat().st_size > 1000
 
@@ -207,18 +214,14 @@ def _installed(wheel: Path, folder: Path) -> Path:
     """Install a wheel beside which only the dependencies come from this environment; no network."""
     venv.create(folder, symlinks=True, with_pip=False)
     purelib = Path(sysconfig.get_path("purelib", vars={"base": os.fspath(folder)}))
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-    subprocess.run(
-        [*pip, "--no-index", "--no-deps", "--prefix", os.fspath(folder), os.fspath(wheel)],
-        check=True,
-        capture_output=True,
-    )
+    # pip runs here and installs there; with --prefix it would uninstall the checkout from this environment.
+    pip = [sys.executable, "-m", "pip", "--python", os.fspath(folder / "bin" / "python"), "--quiet"]
+    install = [*pip, "install", "--disable-pip-version-check", "--no-index", "--no-deps", os.fspath(wheel)]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     # After the wheel's own folder, and without its .pth files: the editable checkout must not be what runs.
     (purelib / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    command = folder / "bin" / "pyassay"
     interpreter = folder / "bin" / "python"
-    body = command.read_text().split("\n", 1)[1]
-    command.write_text(f"#!{interpreter}\n{body}")
     origin = subprocess.run(
         [interpreter, "-c", "import pyassay; print(pyassay.__file__)"],
         capture_output=True,
@@ -227,4 +230,4 @@ def _installed(wheel: Path, folder: Path) -> Path:
         cwd="/",
     ).stdout
     assert origin.startswith(os.fspath(folder)), origin
-    return command
+    return folder / "bin" / "pyassay"

@@ -427,20 +427,26 @@ def _exit_code(levels: Iterable[Level], fail_on: Level | None, failures: int) ->
 
 
 def _notebooks_to_edit() -> Path:
-    """Return the notebooks of the checkout, or copies of the installed ones in ``./notebooks``."""
+    """Return the notebooks of the checkout, or of an installation: copies, with the evidence they refer to."""
     import shutil
 
     from pyassay.resources import share
 
     shipped = share("notebooks")
-    if "site-packages" not in shipped.parts:
+    if not shipped.is_relative_to(Path(__file__).resolve().parent):
         return shipped
-    folder = Path.cwd() / "notebooks"
-    folder.mkdir(exist_ok=True)
-    for source in sorted(shipped.iterdir()):
-        if source.is_file() and not (folder / source.name).exists():
-            shutil.copyfile(source, folder / source.name)
-    return folder
+    folder = Path.cwd() / "pyassay-lab"
+    for part in ("notebooks", "data/evidence/recorded"):
+        try:
+            source = share(part)
+        except FileNotFoundError:
+            continue
+        for file in sorted(source.iterdir()):
+            copy = folder / part / file.name
+            if file.is_file() and not copy.exists():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+    return folder / "notebooks"
 
 
 @contextlib.contextmanager

@@ -308,7 +308,7 @@ def _html_table(columns: Sequence[_Column], rows: int, caption: str, *, hidden: 
         body = f'<tr><td colspan="{max(len(columns), 1)}">no rows</td></tr>'
     title = escape(shown_text(caption)) if caption else ""
     named = f' aria-label="{title or "Table"}"'
-    above = f"<caption>{title}</caption>" if title and not hidden else ""
+    above = f'<caption><span class="pa-caption">{title}</span></caption>' if title and not hidden else ""
     return (
         f'<div class="pa-table" role="region" tabindex="0"{named}><table>{above}'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"

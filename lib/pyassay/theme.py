@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -71,8 +73,19 @@ _ATTRIBUTES = frozenset({
     "stroke-dashoffset", "stroke-linecap", "stroke-linejoin", "stroke-miterlimit", "stroke-opacity",
     "stroke-width", "text-anchor", "transform", "viewBox", "width", "x", "x1", "x2", "y", "y1", "y2",
 })  # fmt: skip
+_HEADING_PX = 14
 _SVG = "{http://www.w3.org/2000/svg}"
 _NUMBER = re.compile(r"-?\d*\.\d{3,}(?:e-?\d+)?")
+_N = r"-?[\d.]+"
+# As Vega draws it, clockwise from the upper left: four sides, four corners of the same radius.
+_ROUNDED = re.compile(
+    rf"M(?P<left>{_N}),(?P<top>{_N})L(?P<right>{_N}),(?P=top)"
+    rf"C{_N},(?P=top),(?P<end>{_N}),{_N},(?P=end),(?P<corner>{_N})L(?P=end),(?P<low>{_N})"
+    rf"C(?P=end),{_N},{_N},(?P<bottom>{_N}),(?P=right),(?P=bottom)L(?P=left),(?P=bottom)"
+    rf"C{_N},(?P=bottom),(?P<start>{_N}),{_N},(?P=start),(?P=low)L(?P=start),(?P=corner)"
+    rf"C(?P=start),{_N},{_N},(?P=top),(?P=left),(?P=top)Z"
+)
+_TRANSLATE = re.compile(rf"translate\(({_N}),({_N})\)")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _NEEDLESS = {"opacity": "1", "stroke-miterlimit": "10"}
 _INHERITED = ("font-family", "font-size", "font-weight", "fill", "text-anchor", "stroke", "stroke-width")
@@ -122,27 +135,41 @@ def render(spec: Mapping[str, Any], **_: object) -> tuple[dict[str, Any], dict[s
     """Return a chart as a MIME bundle and the metadata of it.
 
     The metadata hold ``caption`` (the title), ``alt`` (the description) and ``box``: the part of the SVG
-    without its title, because a page sets the title as text, which wraps and can be selected.
+    below its title, because a page sets the title as text, which wraps and can be selected.
     """
     import vl_convert
 
     prepared = _prepared(spec)
     caption = _title(prepared)
     alt = str(prepared.get("description") or caption or "chart")
-    svg = vl_convert.vegalite_to_svg(prepared, vl_version=VEGA_LITE_VERSION, allowed_base_urls=[])
-    untitled = svg
-    if caption:
-        bare = {key: value for key, value in prepared.items() if key != "title"}
-        untitled = vl_convert.vegalite_to_svg(bare, vl_version=VEGA_LITE_VERSION, allowed_base_urls=[])
-    height, (bare_width, bare_height) = _size(svg)[1], _size(untitled)
-    box = [0, round(height - bare_height, 2), bare_width, bare_height]
-    metadata: dict[str, Any] = {"pyassay": {"caption": caption, "alt": alt, "box": box}}
+    # Drawn without the title, which would cost a wide margin when it is longer than the chart is wide.
+    untitled = {key: value for key, value in prepared.items() if key != "title"}
+    svg = vl_convert.vegalite_to_svg(untitled, vl_version=VEGA_LITE_VERSION, allowed_base_urls=[])
+    metadata: dict[str, Any] = {"pyassay": {"caption": caption, "alt": alt, "box": [0, 0, *_size(svg)]}}
     bundle = {
-        "image/svg+xml": slim(svg, title=caption or alt, description=alt),
+        "image/svg+xml": _headed(slim(svg, title=caption or alt, description=alt), caption),
         MIME: prepared,
         "text/plain": f"<chart: {display_text(alt)}>",
     }
     return bundle, metadata
+
+
+def _headed(svg: str, heading: str) -> str:
+    """Return a drawing with a heading above it, for readers of the notebook."""
+    if not heading:
+        return svg
+    width, height = _size(svg)
+    lines = textwrap.wrap(heading, max(int(width / (_HEADING_PX * 0.52)), 20))
+    room = len(lines) * (_HEADING_PX + 4) + 10
+    words = "".join(
+        f'<text x="4" y="{-room + (number + 1) * (_HEADING_PX + 4)}">{_text(line)}</text>'
+        for number, line in enumerate(lines)
+    )
+    style = f'font-family="{_FONT}" font-size="{_HEADING_PX}" font-weight="600" fill="{INK}"'
+    head = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
+    taller = f'width="{width:g}" height="{height + room:g}" viewBox="0 {-room} {width:g} {height + room:g}"'
+    svg = svg.replace(head, taller, 1)
+    return f'{svg.removesuffix("</svg>")}<g class="role-title" {style}>{words}</g></svg>'
 
 
 def slim(svg: str, *, title: str = "", description: str = "", prefix: str = "c") -> str:
@@ -201,11 +228,41 @@ def _serialized(element: ET.Element, names: Mapping[str, str], inherited: Mappin
     inner = "".join(_serialized(child, names, passed) for child in element)
     if tag == "g" and not (inner and attributes):
         return inner
+    if tag == "text" and not {"x", "y"} & set(attributes):
+        attributes = _placed(attributes)
+    if tag == "path" and (rounded := _rectangle(attributes)):
+        tag, attributes = "rect", rounded
     words = _text(element.text or "") if tag in {"text", "tspan"} else ""
     tail = _text(element.tail or "") if tag == "tspan" else ""
     listed = "".join(f' {key}="{_quoted(value)}"' for key, value in attributes.items())
     content = words + inner
     return (f"<{tag}{listed}>{content}</{tag}>" if content else f"<{tag}{listed}/>") + tail
+
+
+def _placed(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Return a text's attributes with its place as x and y instead of a transformation."""
+    moved = _TRANSLATE.fullmatch(attributes.get("transform", ""))
+    if moved is None:
+        return dict(attributes)
+    rest = {key: value for key, value in attributes.items() if key != "transform"}
+    return {"x": moved[1], "y": moved[2]} | rest
+
+
+def _rectangle(attributes: Mapping[str, str]) -> dict[str, str] | None:
+    """Return a path as a rectangle with round corners, if it is one: a third of the bytes."""
+    found = _ROUNDED.fullmatch(attributes.get("d", ""))
+    if found is None:
+        return None
+    left, top, right, radius_end, bottom = (
+        float(found[n]) for n in ("left", "top", "right", "end", "bottom")
+    )
+    radius = radius_end - right
+    x, width = left - radius, radius_end - left + radius
+    numbers = {"x": x, "y": top, "width": width, "height": bottom - top, "rx": radius}
+    if radius <= 0 or not math.isclose(float(found["corner"]) - top, radius, abs_tol=0.02):
+        return None
+    texts = {key: f"{value:.2f}".rstrip("0").rstrip(".") for key, value in numbers.items()}
+    return texts | {key: value for key, value in attributes.items() if key != "d"}
 
 
 def _attributes(element: ET.Element, tag: str, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:

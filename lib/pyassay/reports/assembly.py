@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ArticleStatus", "ReportResult", "build"]
 
-_EMBEDDED_BYTES = 16_000
-_EMBEDDED_BYTES_IN_ALL = 36_000
+_EMBEDDED_BYTES = 12_000
+_EMBEDDED_BYTES_IN_ALL = 20_000
 """Larger tables of evidence become files beside the page, so that the page can be mailed."""
 
 _GIVEN = ("evidence", "policy")

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Asset", "Download", "Provenance", "article", "csv_gz", "page", "write"]
 
 _TEMPLATE = Path(__file__).parent / "template"
-_HIDDEN = frozenset({"parameters", "injected-parameters", "hide"})
+_HIDDEN = frozenset({"parameters", "injected-parameters", "setup", "hide"})
+_SHOWN_AT_THE_END = frozenset({"parameters", "setup"})
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _FORMULA = re.compile(r"^(?=[=+@\t\r]|-(?![\d.]))")
 _MAX_STREAM = 20_000
@@ -112,7 +113,9 @@ def article(
         The script that makes charts interactive; without it, the page has no script for charts.
     """
     outline = Outline(taken={"main", "provenance", "contents"})
-    blocks = _blocks(canonical(executed.nb), executed.cell, outline)
+    nb = canonical(executed.nb)
+    blocks = _blocks(nb, executed.cell, outline)
+    opening = [cell.source for cell in nb.cells if set(cell.metadata.get("tags", ())) & _SHOWN_AT_THE_END]
     stale = [table.name for table in provenance.references if table.stale(_day(provenance.recorded_at))]
     return page(
         "article.html.j2",
@@ -120,6 +123,7 @@ def article(
         question=question,
         outline=outline.headings,
         blocks=blocks,
+        opening=_highlighted("\n\n".join(opening)),
         failure=executed.message,
         traceback=visible(executed.traceback),
         provenance=provenance,
@@ -216,6 +220,8 @@ def _blocks(nb: NotebookNode, failed: int | None, outline: Outline) -> list[_Blo
             continue
         for output in cell.outputs:
             block = _output(output, figures + 1, outline)
+            if "result" in tags and block.kind == "stream":
+                block.kind = "result"
             figures += isinstance(block.content, Figure)
             blocks.append(block)
         if cell.source.strip():

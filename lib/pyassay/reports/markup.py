@@ -27,6 +27,8 @@ _DROPPED = frozenset({
     "select", "noembed", "noframes", "xmp", "plaintext",
 })  # fmt: skip
 _HEADINGS = frozenset({"h2", "h3", "h4", "h5", "h6"})
+# HTML lets these end without an end tag, and a table has thousands of them.
+_IMPLIED = frozenset({"td", "th", "tr"})
 # Attribute and what it may be.
 _PLAIN = {
     "class": re.compile(r"[A-Za-z][\w-]*(?: [A-Za-z][\w-]*)*"),
@@ -84,7 +86,7 @@ def visible(text: str) -> str:
 
 
 def harmless(html: str, outline: Outline) -> str:
-    """Return well-formed markup with only what is allowed; headings get ids and links to themselves."""
+    """Return valid markup with only what is allowed; headings get ids and links to themselves."""
     parser = _Rewriter(outline)
     parser.feed(html)
     parser.close()
@@ -158,7 +160,7 @@ class _Rewriter(HTMLParser):
         self._open.pop()
         if self._heading is not None and tag in _HEADINGS | {"h1"}:
             self._finish_heading(tag)
-        else:
+        elif tag not in _IMPLIED:
             self._out.append(f"</{tag}>")
 
     def _finish_heading(self, tag: str) -> None:

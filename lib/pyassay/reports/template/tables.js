@@ -48,7 +48,8 @@
         }
         count.textContent = field.value ? ` ${left} of ${initial.length}` : '';
       });
-      table.parentElement.before(label);
+      if (table.caption) table.caption.append(label);
+      else table.parentElement.before(label);
     }
   }
   // A link into a folded part opens it; so does printing, which cannot.

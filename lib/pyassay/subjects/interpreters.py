@@ -67,7 +67,8 @@ class Gathering:
         explicit : bool
             The user named it: then its name need not look like an interpreter's.
         """
-        path = Path(os.path.normpath(path.absolute())) if ".." in path.parts else path.absolute()
+        # Not lexically: what ".." means depends on the links before it.
+        path = path.parent.resolve() / path.name if ".." in path.parts else path.absolute()
         if path.name == "pyvenv.cfg":
             return self.add_environment(path.parent)
         environment = environment_of(path)

@@ -19,7 +19,7 @@ from pyassay.subjects.identity import Identity
 from pyassay.subjects.model import Confidence, Provenance
 from pyassay.subjects.packages import Distribution, Owner
 
-__all__ = ["BUILDERS", "INSTALLERS", "Facts", "provenance_of"]
+__all__ = ["BUILDERS", "INSTALLERS", "Facts", "distribution_key", "provenance_of"]
 
 BUILDERS: dict[str, str] = {
     "actions-python": "GitHub Actions (actions/python-versions)",
@@ -294,11 +294,16 @@ def _packaged(facts: Facts) -> Provenance | None:
         label = f"package {owner.package} ({owner.manager})"
         return Provenance("package", label, Confidence.LIKELY, tuple(clues))
     system = facts.distribution
-    key = re.sub(r"[^a-z0-9]+", "-", system.id.lower()).strip("-") or owner.manager
+    key = distribution_key(system) or owner.manager
     label = BUILDERS.get(key) or system.name or key
     if system.version:
         clues.append(f"os-release says ID = {system.id}, VERSION_ID = {system.version}.")
     return Provenance(key, label, Confidence.CERTAIN, tuple(clues))
+
+
+def distribution_key(system: Distribution) -> str:
+    """Return the key that stands for a distribution as a builder."""
+    return re.sub(r"[^a-z0-9]+", "-", system.id.lower()).strip("-")
 
 
 def _docker_official(facts: Facts) -> Provenance | None:

@@ -37,7 +37,8 @@ from pyassay.subjects.locations import (
 )
 from pyassay.subjects.model import Interpreter
 from pyassay.subjects.naming import named
-from pyassay.subjects.provenance import BUILDERS, INSTALLERS
+from pyassay.subjects.packages import distribution
+from pyassay.subjects.provenance import BUILDERS, INSTALLERS, distribution_key
 
 __all__ = ["SelectorError", "find"]
 
@@ -45,6 +46,8 @@ _VERSION = re.compile(r"(\d+(?:\.\d+){0,2}(?:(?:a|b|rc)\d+)?)(t?)")
 _NAME_VERSION = re.compile(r"(python|pypy|graalpy)(\d+(?:\.\d+){0,2}t?)?")
 _PREFIX = re.compile(r"([a-z][a-z0-9_-]*):(.*)", re.DOTALL)
 _ALIASES = {"pbs": "python-build-standalone", "docker-image": "docker-official"}
+# One word for what several builders make.
+_GROUPS = {"conda": frozenset({"conda", "conda-forge", "anaconda"})}
 _PLACES_TO_COME = frozenset({"docker", "podman", "image", "rootfs"})
 _MAX_MATCHES = 5_000
 _MAX_SELECTOR = 4_096
@@ -195,12 +198,16 @@ class _ByVersion(_Wanted):
     version: str = ""
     builder: str = ""
 
+    @property
+    def builders(self) -> frozenset[str]:
+        return _GROUPS.get(self.builder, frozenset({self.builder}))
+
     def choose(self, gathering: Gathering, everything: Sequence[Interpreter]) -> list[Interpreter]:
         return [
             one
             for one in everything
             if one.environment is None
-            and (not self.builder or self.builder in {one.provenance.builder, one.provenance.installer})
+            and (not self.builder or self.builders & {one.provenance.builder, one.provenance.installer})
             and (_is_version(one, self.version) or (self.builder and _is_folder(one, self.version)))
         ]
 
@@ -250,7 +257,8 @@ def _parse_prefixed(text: str, prefix: str, rest: str) -> _Wanted:
             raise SelectorError(f"{shown}: no virtual environment (no pyvenv.cfg there)")
         return _ByPath(text, needs_all=False, paths=(path,))
     builder = _ALIASES.get(prefix, prefix)
-    if builder not in BUILDERS.keys() | INSTALLERS.keys():
+    # A distribution that has no name of its own here is known where it runs.
+    if builder not in {*BUILDERS, *INSTALLERS, distribution_key(distribution())}:
         known = sorted({*BUILDERS, *INSTALLERS, *_ALIASES, "venv", "path"})
         raise SelectorError(
             f"{shown}: {prefix} is no builder{_did_you_mean(prefix, known) or _list_of(known)}"

@@ -427,7 +427,7 @@ def _exit_code(levels: Iterable[Level], fail_on: Level | None, failures: int) ->
 
 
 def _notebooks_to_edit() -> Path:
-    """Return the notebooks of the checkout, or of an installation: copies, with the evidence they refer to."""
+    """Return the notebooks of the checkout, or copies of installed ones with the evidence they read."""
     import shutil
 
     from pyassay.resources import share
@@ -475,7 +475,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         app(arguments, prog_name="pyassay", obj=run)
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the promise of this command: no traceback unless asked for
+    except Exception as error:  # noqa: BLE001 - the promise of this command: no traceback unasked
         code = USAGE if isinstance(error, UsageError) else FAILED
         if run.debug:
             import traceback

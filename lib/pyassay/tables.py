@@ -112,18 +112,32 @@ def verdict_box(verdicts: Iterable[Verdict], labels: Mapping[str, str] | None = 
     ordered = sorted(verdicts, key=lambda verdict: verdict.level.severity)
     counts = [(level, sum(verdict.level is level for verdict in ordered)) for level in Level]
     summary = " · ".join(f"{count} {level}" for level, count in counts if count) or "nothing was judged"
-    items, lines = [], [f"Verdict: {summary}"]
+    # Subjects with the same fate share an item: ten equal lines hide the one that differs.
+    alike: dict[tuple[Level, str], list[Verdict]] = {}
     for verdict in ordered:
-        name = shown_text(names.get(verdict.subject_id, verdict.subject_id))
-        headline = shown_text(verdict.headline)
-        anchor = verdict_anchor(verdict.question, verdict.subject_id)
-        items.append(
-            f'<li class="pa-verdict pa-{verdict.level}" id="{anchor}">'
-            f"{_badge(verdict.level)}<div><p><strong>{escape(name)}</strong> {escape(headline)}</p>"
-            f"{_reasons(verdict.reasons)}</div></li>"
+        alike.setdefault((verdict.level, verdict.headline), []).append(verdict)
+    items, lines = [], [f"Verdict: {summary}"]
+    for (level, said), members in alike.items():
+        headline = shown_text(said)
+        named = [shown_text(names.get(verdict.subject_id, verdict.subject_id)) for verdict in members]
+        anchors = [verdict_anchor(verdict.question, verdict.subject_id) for verdict in members]
+        last = len(members) - 1
+        strong = " ".join(
+            f'<strong id="{anchor}">{escape(name)}{"," if place < last else ""}</strong>'
+            for place, (anchor, name) in enumerate(zip(anchors, named, strict=True))
         )
-        lines.append(f"[{verdict.level}] {name}: {headline}")
-        lines += [f"    [{reason.level}] {shown_text(reason.text)}" for reason in verdict.reasons]
+        reasons = "".join(
+            _reasons(verdict.reasons, name if len(members) > 1 else "")
+            for verdict, name in zip(members, named, strict=True)
+        )
+        items.append(
+            f'<li class="pa-verdict pa-{level}">{_badge(level)}'
+            f"<div><p>{strong} {escape(headline)}</p>{reasons}</div></li>"
+        )
+        lines.append(f"[{level}] {', '.join(named)}: {headline}")
+        for verdict, name in zip(members, named, strict=True):
+            lines += [f"  {name}"] if len(members) > 1 else []
+            lines += [f"    [{reason.level}] {shown_text(reason.text)}" for reason in verdict.reasons]
     html = (
         f'<div class="pa-verdicts"><p class="pa-summary">{escape(summary)}</p><ul>{"".join(items)}</ul></div>'
     )
@@ -183,13 +197,14 @@ def table(
     ]
     total = len(frame)
     first = total if limit is None else min(limit, total)
-    html = _html_table(columns, min(first, MAX_ROWS), caption)
+    html = _html_table(columns, min(first, MAX_ROWS), caption) if first or not total else ""
     shown = min(first, MAX_ROWS)
     if first < total:
         shown = min(total, MAX_ROWS)
         count = f"All {total:,} rows" if shown == total else f"The first {shown:,} of {total:,} rows"
+        count += f": {shown_text(caption)}" if not first and caption else ""
         everything = _html_table(columns, shown, caption, hidden=True)
-        html += f'<details class="pa-more"><summary>{count}</summary>{everything}</details>'
+        html += f'<details class="pa-more"><summary>{escape(count)}</summary>{everything}</details>'
     if shown < total:
         html += f'<p class="pa-note">{total - shown:,} more rows are in the data.</p>'
     return Shown(
@@ -282,7 +297,7 @@ def _badge(level: Level) -> str:
     return f'<span class="pa-badge pa-{level}">{sign} {level}</span>'
 
 
-def _reasons(reasons: Sequence[Reason]) -> str:
+def _reasons(reasons: Sequence[Reason], name: str = "") -> str:
     if not reasons:
         return ""
     items = "".join(
@@ -290,7 +305,8 @@ def _reasons(reasons: Sequence[Reason]) -> str:
         for reason in reasons
     )
     word = "reason" if len(reasons) == 1 else "reasons"
-    return f"<details><summary>{len(reasons)} {word}</summary><ul>{items}</ul></details>"
+    whose = f"{escape(name)}: " if name else ""
+    return f"<details><summary>{whose}{len(reasons)} {word}</summary><ul>{items}</ul></details>"
 
 
 def _html_table(columns: Sequence[_Column], rows: int, caption: str, *, hidden: bool = False) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import altair as alt
@@ -13,6 +14,7 @@ from pyassay import charts, tables
 from pyassay.elf.versions import version_key
 from pyassay.evidence import Evidence
 from pyassay.reference import distributions, glibc_releases, load
+from pyassay.subjects.display import display_path
 from pyassay.verdicts import portability as rules
 from pyassay.verdicts.model import Verdict
 from pyassay.verdicts.policy import Policy
@@ -65,32 +67,104 @@ class PortabilityArticle:
     def _labels(self) -> pd.Series[str]:
         return self.evidence.table("subjects").set_index("subject_id")["label"]
 
-    def _labelled(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return a frame with the subject's label in front, in the order of the table of subjects."""
-        order = {subject: place for place, subject in enumerate(self._labels.index)}
-        ranked = frame.assign(_place=frame["subject_id"].map(order)).sort_values("_place", kind="stable")
-        ranked.insert(0, "Python", ranked["subject_id"].map(self._labels))
+    @cached_property
+    def _alike(self) -> dict[str, tuple[str, ...]]:
+        """The subjects that share a fate, by the newest of them: equal floor, equal prediction everywhere."""
+        floors = self.evidence.table("floors")
+        own = floors[(floors["scope"] == "interpreter") & (floors["family"] == "GLIBC")]
+        floor = dict(zip(own["subject_id"], zip(own["hard"], own["soft"], strict=True), strict=True))
+        fates = self.matrix.groupby("subject_id", sort=False)["prediction"].agg(tuple)
+        groups: dict[Any, list[str]] = {}
+        for subject in self._labels.index:
+            groups.setdefault((floor.get(subject), fates.get(subject)), []).append(str(subject))
+        return {members[-1]: tuple(members) for members in groups.values()}
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """What to call each group of subjects, by the newest of them."""
+        return {
+            newest: self._labels[newest] + (f" and {len(members) - 1} alike" if len(members) > 1 else "")
+            for newest, members in self._alike.items()
+        }
+
+    def _labelled(self, frame: pd.DataFrame, *, alike: bool = False) -> pd.DataFrame:
+        """Return a frame with the subject's label in front, in the order of the table of subjects.
+
+        With ``alike``, only the newest of the subjects that share a fate, under the name of their group.
+        """
+        names = self._names if alike else dict(zip(self._labels.index, self._labels, strict=True))
+        order = {subject: place for place, subject in enumerate(names)}
+        chosen = frame[frame["subject_id"].isin(order)]
+        ranked = chosen.assign(_place=chosen["subject_id"].map(order)).sort_values("_place", kind="stable")
+        ranked.insert(0, "Python", ranked["subject_id"].map(names))
         return ranked.drop(columns=["_place", "subject_id"])
 
     def verdict(self) -> tables.Shown:
         """Show the verdict on every subject, the best first."""
         return tables.verdict_box(self.verdicts, dict(zip(self._labels.index, self._labels, strict=True)))
 
+    def answer(self) -> tables.Shown:
+        """Say in a few sentences what the verdicts come to."""
+        found = {str(row["subject_id"]): row for row in rules.summary(self.matrix).to_dict("records")}
+        sentences: list[str] = []
+        for newest, members in sorted(
+            self._alike.items(), key=lambda item: -int(found[item[0]]["supported_runs"])
+        ):
+            row, name = found[newest], self._names[newest]
+            many = len(members) > 1
+            runs, total = int(row["supported_runs"]), int(row["supported_total"])
+            if not runs and int(row["unknown"]):
+                sentences.append(f"Of {name} it is not known where {'they run' if many else 'it runs'}.")
+                continue
+            share = f"all {total}" if runs == total else f"{runs} of the {total}"
+            verb = "run" if many else "runs"
+            back = f", back to {row['oldest']} ({row['oldest_date'][:4]})" if row["oldest"] else ""
+            sentences.append(f"{name} {verb} on {share} releases in regular support{back}.")
+        text = (
+            " ".join(tables.shown_text(sentence) for sentence in sentences) or "There is no Python to judge."
+        )
+        return tables.Shown(f"<p><strong>{escape(text)}</strong></p>", text)
+
+    def alike(self) -> tables.Shown:
+        """Show which Pythons share a fate, and so a row in the charts below."""
+        rows = [
+            {
+                "in the charts": self._names[newest],
+                "Pythons": len(members),
+                "which": ", ".join(self._labels[member] for member in members),
+            }
+            for newest, members in self._alike.items()
+        ]
+        return tables.table(
+            pd.DataFrame(rows, columns=["in the charts", "Pythons", "which"]),
+            caption="Pythons with the same floor and the same prediction for every release share a row.",
+        )
+
     def provenance(self) -> tables.Shown:
-        """Show where each Python comes from and how that is known."""
+        """Show where each Python comes from and the first clue to it."""
         subjects = self.evidence.table("subjects")
         frame = pd.DataFrame(
             {
                 "Python": subjects["label"],
-                "version": subjects["version"],
                 "built by": subjects["provenance"],
                 "sure": subjects["provenance_confidence"],
-                "how that is known": subjects["provenance_clues"].map("; ".join),
-                "executable": subjects["executable"],
-                "environments on it": subjects["environments"].map(len),
+                "the first clue": subjects["provenance_clues"].map(lambda clues: clues[0] if clues else ""),
+                "executable": subjects["executable"].map(display_path),
             }
         )
-        return tables.table(frame, caption="Where each Python comes from, and how that is known.")
+        return tables.table(
+            frame, caption="Where each Python comes from, and how that is known.", code=["executable"]
+        )
+
+    def clues(self) -> tables.Shown:
+        """Show every clue to where each Python comes from."""
+        subjects = self.evidence.table("subjects")
+        frame = subjects[["subject_id", "provenance_clues"]].explode("provenance_clues").dropna()
+        return tables.table(
+            self._labelled(frame.rename(columns={"provenance_clues": "clue"})),
+            caption="Every clue.",
+            limit=0,
+        )
 
     def floors(self) -> tables.Shown:
         """Show the newest version of every library family that each Python requires."""
@@ -121,7 +195,7 @@ class PortabilityArticle:
         released = dict(zip(*(glibc_releases()[name] for name in ("version", "release_date")), strict=True))
         floors = self.evidence.table("floors")
         own = floors[(floors["scope"] == "interpreter") & (floors["family"] == "GLIBC")]
-        points = self._labelled(own).melt(
+        points = self._labelled(own, alike=True).melt(
             id_vars="Python", value_vars=["hard", "soft"], var_name="strength", value_name="version"
         )
         points = points.rename(columns={"Python": "label"}).assign(
@@ -158,22 +232,24 @@ class PortabilityArticle:
         at = at[at["version"] == at["hard"]]
         rows = [
             {
-                "subject_id": subject_id,
                 "requires": f"{family}_{version}",
                 "symbol": symbol,
-                "in": _first_few(group["file"]),
-                "what it is": group["kind"].iloc[0],
-                "before that": group["previous"].iloc[0],
+                "what it is": kind,
+                "before that": previous,
+                "Pythons": group["subject_id"].nunique(),
+                "which": _first_few(self._labels[subject] for subject in group["subject_id"]),
+                "in": _first_few(file.rpartition("/")[2] for file in group["file"]),
             }
-            for (subject_id, family, version, symbol), group in at.groupby(
-                ["subject_id", "family", "version", "symbol"], sort=False
+            for (family, version, symbol, kind, previous), group in at.groupby(
+                ["family", "version", "symbol", "kind", "previous"], sort=False
             )
         ]
-        columns = ["subject_id", "requires", "symbol", "in", "what it is", "before that"]
+        columns = ["requires", "symbol", "what it is", "before that", "Pythons", "which", "in"]
         return tables.table(
-            self._labelled(pd.DataFrame(rows, columns=columns)),
+            pd.DataFrame(rows, columns=columns),
             caption="The symbols that force each floor: without them the floor would be lower.",
-            code=["symbol", "in", "before that"],
+            code=["symbol", "before that"],
+            sort="-Pythons",
             limit=20,
         )
 
@@ -193,7 +269,7 @@ class PortabilityArticle:
             }
         )
         return tables.table(
-            self._labelled(frame),
+            self._labelled(frame, alike=True),
             caption="What would lower the glibc floor: each row is a step, and all of its symbols must go.",
             limit=12,
         )
@@ -201,16 +277,11 @@ class PortabilityArticle:
     def family_chart(self) -> alt.LayerChart | alt.FacetChart:
         """Draw the oldest release of every distribution on which each Python runs."""
         oldest = rules.oldest_by_family(self.matrix)
-        cells = self._labelled(oldest.rename(columns={"label": "release"})).rename(
-            columns={"Python": "label"}
-        )
+        cells = self._labelled(oldest.rename(columns={"label": "release"}), alike=True)
+        cells = cells.rename(columns={"Python": "label"})
         cells["oldest"] = [
-            release.removeprefix(_LONG_NAMES.get(family, family)).replace("Leap", "").strip()
-            if day
-            else "none"
-            for release, family, day in zip(
-                cells["release"], cells["family"], cells["release_date"], strict=True
-            )
+            release.removeprefix(_LONG_NAMES.get(family, family)).replace("Leap", "").strip() or "none"
+            for release, family in zip(cells["release"], cells["family"], strict=True)
         ]
         cells["year"] = cells["release_date"].str[:4]
         cells["coverage"] = _coverage(cells)
@@ -226,7 +297,9 @@ class PortabilityArticle:
             if ranked[-1][1] != ranked[0][1]:
                 finding += f"; {ranked[-1][0]} the least: {ranked[-1][1]}"
         return charts.runs_by_family(
-            drawn[["label", "family", "oldest", "year", "coverage"]], rows=list(self._labels), finding=finding
+            drawn[["label", "family", "oldest", "year", "coverage"]],
+            rows=list(self._names.values()),
+            finding=finding,
         )
 
     def year_chart(self) -> alt.LayerChart | alt.FacetChart:
@@ -239,7 +312,7 @@ class PortabilityArticle:
             runs=("prediction", lambda cells: int((cells == "runs").sum())),
             unknown=("prediction", lambda cells: int((cells == "unknown").sum())),
         )
-        cells = self._labelled(counts).rename(columns={"Python": "label"})
+        cells = self._labelled(counts, alike=True).rename(columns={"Python": "label"})
         cells["coverage"] = _coverage(cells)
         cells["share"] = cells["runs"].astype(str) + "/" + cells["total"].astype(str)
         since = {
@@ -261,7 +334,7 @@ class PortabilityArticle:
                 finding += f", {last} only on those since {since[last]}"
         return charts.runs_by_year(
             cells[["label", "year", "share", "coverage"]].rename(columns={"share": "runs"}),
-            rows=list(self._labels),
+            rows=list(self._names.values()),
             finding=finding,
         )
 
@@ -283,7 +356,8 @@ class PortabilityArticle:
         ]
         return tables.table(
             self._labelled(
-                pd.DataFrame(grouped, columns=["subject_id", "prediction", "because", "releases", "on"])
+                pd.DataFrame(grouped, columns=["subject_id", "prediction", "because", "releases", "on"]),
+                alike=True,
             ),
             caption="Releases in regular support that refuse a Python, or load it only in part, and why.",
             limit=15,
@@ -292,10 +366,10 @@ class PortabilityArticle:
     def releases(self) -> tables.Shown:
         """Show every prediction: releases by subjects."""
         signs = {"runs": "✓", "partial": "partly", "refused": "✕", "unknown": "?"}
-        named = self.matrix.assign(
-            sign=self.matrix["prediction"].map(signs), Python=self.matrix["subject_id"].map(self._labels)
-        )
-        wide = named.pivot(index=["distro", "version"], columns="Python", values="sign")[list(self._labels)]
+        named = self.matrix[self.matrix["subject_id"].isin(list(self._names))]
+        named = named.assign(sign=named["prediction"].map(signs), Python=named["subject_id"].map(self._names))
+        wide = named.pivot(index=["distro", "version"], columns="Python", values="sign")
+        wide = wide[list(self._names.values())]
         about = named.drop_duplicates(["distro", "version"]).set_index(["distro", "version"])
         about = about[["label", "libc", "libc_version", "release_date", "end_of_support"]]
         frame = about.join(wide).sort_values(
@@ -322,27 +396,27 @@ class PortabilityArticle:
         ]
         rows = [
             {
-                "subject_id": subject_id,
-                "needed by": "the interpreter" if "runtime" in set(group["scope"]) else "modules only",
-                "libraries": group["soname"].nunique(),
-                "names": ", ".join(sorted(set(group["soname"]))),
-                "files that need them": group["file"].nunique(),
-                "found on this machine": "all" if (group["resolved"] != "").all() else "not all",
+                "library": soname,
+                "Pythons": group["subject_id"].nunique(),
+                "which": _first_few(self._labels[subject] for subject in group["subject_id"]),
+                "needed by": _first_few(
+                    "the interpreter itself"
+                    if scope == "runtime"
+                    else file.rpartition("/")[2].partition(".")[0]
+                    for scope, file in zip(group["scope"], group["file"], strict=True)
+                ),
+                "on this machine": "found" if (group["resolved"] != "").all() else "missing",
             }
-            for subject_id, group in outside.groupby("subject_id", sort=False)
+            for soname, group in outside.groupby("soname")
         ]
-        columns = [
-            "subject_id",
-            "needed by",
-            "libraries",
-            "names",
-            "files that need them",
-            "found on this machine",
-        ]
+        columns = ["library", "Pythons", "which", "needed by", "on this machine"]
         return tables.table(
-            self._labelled(pd.DataFrame(rows, columns=columns)),
+            pd.DataFrame(rows, columns=columns),
             caption="Libraries from outside the tree that auditwheel's policies do not take for granted: "
             "they must be installed wherever the Python goes.",
+            code=["library"],
+            sort=["-Pythons", "library"],
+            limit=12,
         )
 
     def not_observed(self) -> tables.Shown:
@@ -408,9 +482,9 @@ def _coverage(cells: pd.DataFrame) -> list[str]:
     return answers
 
 
-def _first_few(files: Iterable[str]) -> str:
-    names = sorted({file.rpartition("/")[2] for file in files})
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+def _first_few(names: Iterable[str]) -> str:
+    listed = list(dict.fromkeys(names))
+    return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")
 
 
 def _remedy(kinds: str) -> str:

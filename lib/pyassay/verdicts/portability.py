@@ -197,7 +197,9 @@ def _headline(case: _Case) -> str:
     ):
         rows = counted[counted["prediction"] == prediction]
         if len(rows):
-            parts.append(f"{verb} {some(rows['label'])} ({rows['asks'].iloc[0]})")
+            # Without the file, whose name holds a version: equal fates get equal headlines.
+            asks = str(rows["asks"].iloc[0]).partition(" needs ")
+            parts.append(f"{verb} {some(rows['label'])} ({'needs ' + asks[2] if asks[2] else asks[0]})")
     return "; ".join(parts)
 
 

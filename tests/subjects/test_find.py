@@ -422,12 +422,18 @@ def test_old_virtualenv(home, base_python):
 # --- collections ------------------------------------------------------------------------------------------
 
 
+def test_frame_has_the_columns_of_the_evidence(everything):
+    from pyassay.evidence import SUBJECTS
+
+    assert list(everything.to_frame().columns) == [column.name for column in SUBJECTS.columns]
+
+
 def test_collection_is_a_sequence_with_a_frame(everything):
     assert len(everything[:2]) == 2
     assert isinstance(everything[:2], Subjects)
     assert everything[0] in everything
     frame = everything.to_frame()
-    assert list(frame["id"]) == [one.id for one in everything]
-    assert frame["clues"].map(type).eq(list).all()
+    assert list(frame["subject_id"]) == [one.id for one in everything]
+    assert frame["provenance_clues"].map(type).eq(list).all()
     assert not frame.isna().any(axis=None)
     assert Subjects().to_frame().columns.tolist() == frame.columns.tolist()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "Subjects"]
 
 COLUMNS: dict[str, str] = {
-    "id": "stable within a run",
+    "subject_id": "stable within a run",
     "label": "what charts and tables call it",
     "kind": "interpreter or environment",
     "executable": "the real file, links resolved",
@@ -29,14 +29,17 @@ COLUMNS: dict[str, str] = {
     "prefix": "of the base interpreter",
     "builder": "key of who built it",
     "provenance": "who built it, in words",
-    "confidence": "certain, likely or unknown",
-    "clues": "how that is known: list of sentences",
+    "provenance_confidence": "certain, likely or unknown",
+    "provenance_clues": "how that is known: list of sentences",
     "aliases": "other names that lead to it: list of paths",
     "environments": "virtual environments that rest on it: list of paths",
     "environment": "the virtual environment that is the subject; empty: none",
     "error": "why it could not be asked; empty: it was",
 }
-"""Columns of :meth:`Subjects.to_frame`; all text, but for the three lists of text."""
+"""Columns of :meth:`Subjects.to_frame`; all text, but for the three lists of text.
+
+The same names as in the table ``subjects`` of an evidence set.
+"""
 
 _SHOWN = ("Python", "Architecture", "libc", "Built by", "How that is known", "Path", "Remark")
 
@@ -103,7 +106,7 @@ class Subjects(Sequence[Interpreter]):
 
 def _row(one: Interpreter) -> dict[str, object]:
     return {
-        "id": one.id,
+        "subject_id": one.id,
         "label": one.label,
         "kind": str(one.kind),
         "executable": str(one.executable),
@@ -117,8 +120,8 @@ def _row(one: Interpreter) -> dict[str, object]:
         "prefix": str(one.prefix or ""),
         "builder": one.provenance.builder,
         "provenance": one.provenance.label,
-        "confidence": str(one.provenance.confidence),
-        "clues": list(one.provenance.clues),
+        "provenance_confidence": str(one.provenance.confidence),
+        "provenance_clues": list(one.provenance.clues),
         "aliases": list(map(str, one.aliases)),
         "environments": list(map(str, one.environments)),
         "environment": str(one.environment or ""),

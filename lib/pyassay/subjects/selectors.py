@@ -64,6 +64,8 @@ def find(
 ) -> Subjects:
     """Find interpreters: all of this host, or those that selectors name.
 
+    Each is started once on this host, with the rights of whoever calls: search no folder of strangers.
+
     Parameters
     ----------
     *selectors : str or path

@@ -24,7 +24,7 @@ REPORT_STAMP := $(VENV)/pyassay-report-$(call hash_of,report)
 LAB_STAMP := $(LAB_VENV)/pyassay-lab-$(call hash_of,lab)
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 
-.PHONY: help report test check lab bench lock environment dist clean distclean
+.PHONY: help report test check lab bench record lock environment dist clean distclean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -48,6 +48,9 @@ lab: $(LAB_STAMP) ## Open the notebooks in JupyterLab (an environment of its own
 bench: $(TEST_STAMP) ## Measure against peers
 	@for benchmark in benchmarks/*.py; do \
 	    if test -e "$$benchmark"; then echo "== $$benchmark"; $(BIN)/python "$$benchmark"; fi; done
+
+record: $(TEST_STAMP) ## Record this machine's evidence for the committed notebooks, and run them on it
+	$(BIN)/python -m pyassay.reports.recording $(ARGUMENTS)
 
 dist: $(TEST_STAMP) ## Build the source distribution and the wheel
 	$(BIN)/python -m build --no-isolation --outdir dist .

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyassay.evidence import load
     from pyassay.reports import build as report
     from pyassay.subjects import find
-    from pyassay.verdicts import judge
+    from pyassay.verdicts import judged as judge
 
 __all__ = ["__version__", "article", "find", "judge", "load", "probe", "report"]
 
@@ -28,7 +28,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "article": ("pyassay.articles", "article"),
     "find": ("pyassay.subjects", "find"),
-    "judge": ("pyassay.verdicts", "judge"),
+    "judge": ("pyassay.verdicts", "judged"),
     "load": ("pyassay.evidence", "load"),
     "probe": ("pyassay.evidence", "gather"),
     "report": ("pyassay.reports", "build"),

@@ -9,9 +9,13 @@ from pyassay.verdicts.model import Level, Reason, Verdict, to_frame
 from pyassay.verdicts.policy import Policy, PolicyError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
     from pyassay.evidence import Evidence
 
-__all__ = ["Level", "Policy", "PolicyError", "Reason", "Verdict", "judge", "to_frame"]
+__all__ = ["Level", "Policy", "PolicyError", "Reason", "Verdict", "judge", "judged", "to_frame"]
 
 
 def judge(evidence: Evidence, policy: Policy | None = None) -> list[Verdict]:
@@ -35,3 +39,21 @@ def judge(evidence: Evidence, policy: Policy | None = None) -> list[Verdict]:
         rules = import_module(f"pyassay.verdicts.{question}")
         verdicts += rules.judge(evidence.tables, chosen, evidence.manifest.on)
     return verdicts
+
+
+def judged(evidence: Evidence, policy: Policy | str | Path = "default") -> pd.DataFrame:
+    """Judge an evidence set and return the verdicts as a table: :func:`pyassay.judge`.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Observations of one or more questions.
+    policy : Policy, str or Path
+        What is required: a policy, the name of a shipped one, or the path of one.
+
+    Returns
+    -------
+    DataFrame
+        One row per question and subject: see :func:`to_frame`.
+    """
+    return to_frame(judge(evidence, policy if isinstance(policy, Policy) else Policy.load(policy)))

@@ -151,10 +151,15 @@ def shown(name: object) -> str:
 def is_elf(path: Path | str) -> bool:
     """Tell whether a file begins with the ELF magic; False also for what cannot be read."""
     try:
-        with Path(path).open("rb", buffering=0) as file:
-            return file.read(4) == b"\x7fELF"
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
+    try:
+        return os.read(descriptor, 4) == b"\x7fELF"
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def read(source: Source, name: str | None = None) -> ElfFile:

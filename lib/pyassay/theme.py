@@ -321,24 +321,34 @@ def _rounded(match: re.Match[str]) -> str:
 
 
 def _prepared(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a specification with safe text and numbered data sets (Altair names them by a hash)."""
+    """Return a specification with safe text, and with numbered data sets of the columns that it uses."""
     prepared: dict[str, Any] = json.loads(json.dumps(copy.deepcopy(dict(spec)), default=str))
-    names = {name: f"data-{number}" for number, name in enumerate(prepared.get("datasets", {}), 1)}
+    names: dict[str, str] = {
+        name: f"data-{number}" for number, name in enumerate(prepared.get("datasets", {}), 1)
+    }
 
     def walk(node: Any) -> None:
         if isinstance(node, dict):
             if isinstance(node.get("data"), dict) and node["data"].get("name") in names:
                 node["data"]["name"] = names[node["data"]["name"]]
-            for key, child in node.items():
-                if key != "datasets":
-                    walk(child)
+            for child in node.values():
+                walk(child)
         elif isinstance(node, list):
             for child in node:
                 walk(child)
 
+    datasets = prepared.pop("datasets", {})
     walk(prepared)
-    if names:
-        prepared["datasets"] = {names[name]: _safe(rows) for name, rows in prepared["datasets"].items()}
+    if datasets:
+        # A column that the specification never names draws nothing.
+        named = json.dumps(prepared)
+        prepared["datasets"] = {
+            names[name]: [
+                {key: _safe(value) for key, value in row.items() if json.dumps(key)[1:-1] in named}
+                for row in rows
+            ]
+            for name, rows in datasets.items()
+        }
     for key in ("title", "description"):
         if key in prepared:
             prepared[key] = _safe(prepared[key])

@@ -52,7 +52,7 @@ CELLS = [
         'x="release_date:T", y="version:N")',
     ),
     ("md", "## Tables"),
-    ("code", 'tables.table(distros, caption="Distributions", limit=10, code=["distro"])'),
+    ("code", 'tables.table(distros.iloc[:, :6], caption="Distributions", limit=10, code=["distro"])'),
     ("code", "releases"),
     ("code", "print('streamed', 1); {1, 2, 3}"),
     ("result", "{'rows': len(distros)}"),

@@ -27,6 +27,7 @@ _DROPPED = frozenset({
     "select", "noembed", "noframes", "xmp", "plaintext",
 })  # fmt: skip
 _HEADINGS = frozenset({"h2", "h3", "h4", "h5", "h6"})
+_MAX_HEADING = 160
 # HTML lets these end without an end tag, and a table has thousands of them.
 _IMPLIED = frozenset({"td", "th", "tr"})
 # Attribute and what it may be.
@@ -170,8 +171,13 @@ class _Rewriter(HTMLParser):
         text = " ".join("".join(words).split())
         inner = "".join(self._out[start + 1 :])
         del self._out[start:]
+        if len(text) > _MAX_HEADING:
+            text = f"{text[: _MAX_HEADING - 1]}…"
         if tag == "h1":
             self._outline.title = text
+            return
+        if not text:
+            self._out.append(inner)
             return
         slug = re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60] or "section"
         anchor = self._outline.unique(slug)

@@ -16,7 +16,7 @@ from pyassay.theme import MIME, NEUTRALS, VEGA_LITE_VERSION, slim
 __all__ = ["Figure", "bundle", "figure", "json_in_html"]
 
 _COLOUR = re.compile("|".join(f'"{colour}"' for colour in NEUTRALS))
-_TITLE_GROUP = re.compile(r'<g class="role-title">')
+_TITLE_GROUP = re.compile(r'<g class="role-title"[^>]*>')
 _WIDE = 520
 # Said once by the style sheet instead of by every group.
 _FONT = re.compile(r' font-family="[^"]*"')

@@ -257,7 +257,7 @@ class TestSignals:
     def test_control_c_is_130_and_quiet(self, tmp_path: Path) -> None:
         slow = tmp_path / "bin" / "python3"
         slow.parent.mkdir()
-        slow.write_text(f"#!/bin/sh\n: >{tmp_path}/started\nsleep 60\n")
+        slow.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/started\nexec sleep 60\n")
         slow.chmod(0o755)
         process = subprocess.Popen(
             [sys.executable, "-m", "pyassay", "find", slow],
@@ -270,10 +270,14 @@ class TestSignals:
             time.sleep(0.05)
         if process.poll() is not None:
             pytest.skip("the slow Python was refused without being run")
+        interrupted = time.monotonic()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert process.returncode == 130
         assert "Traceback" not in out + err
+        # Neither waited for, which takes ten seconds, nor left running.
+        assert time.monotonic() - interrupted < 5
+        assert not Path("/proc", (tmp_path / "started").read_text().strip()).exists()
 
 
 class TestTerminal:

@@ -212,7 +212,7 @@ def test_many_threads_at_once():
 def test_interruption_leaves_nothing_behind(monkeypatch, tmp_path):
     note = tmp_path / "pid"
 
-    def interrupted(self: object, input_bytes: bytes, deadline: float) -> None:
+    def interrupted(*_: object) -> None:
         while not note.exists() or not note.read_text().strip():
             time.sleep(0.01)
         raise KeyboardInterrupt

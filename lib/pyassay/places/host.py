@@ -15,7 +15,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,7 @@ _DRAIN_S = 0.2
 # Only a process in uninterruptible sleep outlives KILL; it must not take us with it.
 _REAP_S = 5.0
 _POLL_S = 0.01
+_CANCEL_S = 0.2
 
 
 class StartError(Exception):
@@ -90,6 +91,7 @@ def run(
     extra_environment: Mapping[str, str] | None = None,
     max_output_bytes: int = 16 << 20,
     memory_bytes: int | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Completed:
     """Run a command and wait for its end, never through a shell. Safe to call from several threads.
 
@@ -114,6 +116,8 @@ def run(
     memory_bytes : int, optional
         Limit of the address space (``RLIMIT_AS``) of each of its processes. Set right after the start, so
         the first milliseconds are not covered.
+    cancelled : callable, optional
+        Asked several times a second; when it says yes, the command is ended as at a timeout.
 
     Raises
     ------
@@ -132,7 +136,7 @@ def run(
             resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
             if memory_bytes is not None:
                 resource.prlimit(process.pid, resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-        child.attend(input_bytes, started + timeout_s)
+        child.attend(input_bytes, started + timeout_s, cancelled)
         duration = time.monotonic() - started
     finally:
         child.finish()
@@ -186,7 +190,9 @@ class _Child:
     ended: bool = False
     left_open: bool = False
 
-    def attend(self, input_bytes: bytes, deadline: float) -> None:
+    def attend(
+        self, input_bytes: bytes, deadline: float, cancelled: Callable[[], bool] | None = None
+    ) -> None:
         """Feed and read until it ends, closes everything, exceeds a limit or runs out of time."""
         self.pending, self.deadline = memoryview(input_bytes), deadline
         exit_descriptor = _pidfd(self.process.pid)
@@ -202,11 +208,12 @@ class _Child:
                 if exit_descriptor is None and not self.ended and _has_ended(self.process.pid):
                     self._note_end()
                 remaining = self.deadline - time.monotonic()
-                if remaining <= 0:
+                if remaining <= 0 or (cancelled is not None and cancelled()):
                     # Too late only for one that still runs: leftovers that hold its pipes are no timeout.
                     self.timed_out = not self.ended
                     break
                 wait = remaining if exit_descriptor is not None else min(remaining, _POLL_S)
+                wait = wait if cancelled is None else min(wait, _CANCEL_S)
                 for descriptor, _ in poll.poll(math.ceil(wait * 1000)):
                     if self._is_done(waiting[descriptor], descriptor):
                         poll.unregister(descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -60,8 +61,10 @@ def guest_script(name: str) -> bytes:
     return (Path(pyassay.__file__).parent / "probes" / "guest" / f"{name}.py").read_bytes()
 
 
-def ask(executable: Path, *, timeout_s: float = 10.0) -> Identity:
-    """Run the identity script in an interpreter.
+def ask(
+    executable: Path, *, timeout_s: float = 10.0, cancelled: Callable[[], bool] | None = None
+) -> Identity:
+    """Run the identity script in an interpreter, until it is cancelled.
 
     Raises
     ------
@@ -75,6 +78,7 @@ def ask(executable: Path, *, timeout_s: float = 10.0) -> Identity:
             timeout_s=timeout_s,
             input_bytes=guest_script("identity"),
             max_output_bytes=_MAX_OUTPUT_BYTES,
+            cancelled=cancelled,
         )
     except StartError as error:
         raise NotIdentifiedError(str(error).replace(str(executable), shown)) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import threading
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,7 @@ class Gathering:
 
     def __init__(self, *, timeout_s: float = 10.0) -> None:
         self._timeout_s = timeout_s
+        self._cancelled = threading.Event()
         self._found: dict[Path, _Found] = {}
         self._merged: dict[Path, Path] = {}
         self._environments: dict[Path, VirtualEnvironment] = {}
@@ -165,13 +167,21 @@ class Gathering:
         if not group:
             return
         with ThreadPoolExecutor(min(_MAX_AT_ONCE, len(group)), thread_name_prefix="pyassay-ask") as pool:
-            list(pool.map(self._ask_one, group))
+            try:
+                list(pool.map(self._ask_one, group))
+            except BaseException:
+                # Ctrl-C: whoever still thinks about its answer is not waited for.
+                self._cancelled.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _ask_one(self, found: _Found) -> None:
         try:
             if not os.access(found.executable, os.X_OK):
                 raise NotIdentifiedError(f"{display_path(found.executable)}: not executable")
-            found.identity = ask(found.executable, timeout_s=self._timeout_s)
+            found.identity = ask(
+                found.executable, timeout_s=self._timeout_s, cancelled=self._cancelled.is_set
+            )
         except NotIdentifiedError as error:
             found.error = str(error)
 

@@ -362,7 +362,7 @@ def write_elf(  # noqa: PLR0912 - one branch per table of the format
     return bytes(data)
 
 
-# e_machine, bits, big-endian, what the reader should call it.
+# What the reader should call it: e_machine, bits, big-endian.
 FOREIGN = {
     "aarch64": (183, 64, False),
     "armv7l": (40, 32, False),
@@ -373,6 +373,10 @@ FOREIGN = {
     "riscv64": (243, 64, False),
     "ppc": (20, 32, True),
     "mips": (8, 32, True),
+    "mipsel": (8, 32, False),
+    "armv7b": (40, 32, True),
+    "aarch64_be": (183, 64, True),
+    "x32": (62, 32, False),
     "x86_64": (62, 64, False),
 }
 

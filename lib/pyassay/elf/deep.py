@@ -11,7 +11,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from pyassay.elf.reader import MACHINES, ElfError, ElfFile, NotElf, VersionNeed, shown
+from pyassay.elf.reader import ElfError, ElfFile, NotElf, VersionNeed, machine_name, shown
 
 __all__ = ["read_deep"]
 
@@ -92,11 +92,12 @@ def _facts(elf: Any, name: str) -> ElfFile:
     if "PT_GNU_RELRO" in kinds:
         relro = "full" if bind_now else "partial"
     has_dynamic = bool([tag for tag in tags if tag.entry.d_tag != "DT_NULL"])
+    byte_order = "little" if elf.little_endian else "big"
     return ElfFile(
         name=name,
         bits=elf.elfclass,
-        byte_order="little" if elf.little_endian else "big",
-        machine=MACHINES.get(number, f"EM_{number}"),
+        byte_order=byte_order,
+        machine=machine_name(number, elf.elfclass, byte_order),
         e_machine=number,
         type=kind,
         interpreter=interpreter,

@@ -29,6 +29,10 @@ MACHINES = {
     243: "riscv64",
     258: "loongarch64",
 }
+# By machine and bits, where the byte order or the class makes another machine of it.
+_LITTLE = {(8, 32): "mipsel", (21, 64): "ppc64le"}
+_BIG = {(40, 32): "armv7b", (183, 64): "aarch64_be"}
+_OTHER_CLASS = {(62, 32): "x32", (183, 32): "aarch64_ilp32"}
 _TYPES = {1: "rel", 2: "exec", 3: "dyn", 4: "core"}
 
 PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE = 1, 2, 3, 4
@@ -145,6 +149,17 @@ def shown(name: object) -> str:
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()
         for letter in text
+    )
+
+
+def machine_name(e_machine: int, bits: int, byte_order: str) -> str:
+    """Return what ``uname -m`` calls a machine; ``EM_<n>`` for one that has no name here."""
+    special = _LITTLE if byte_order == "little" else _BIG
+    return (
+        special.get((e_machine, bits))
+        or _OTHER_CLASS.get((e_machine, bits))
+        or MACHINES.get(e_machine)
+        or f"EM_{e_machine}"
     )
 
 
@@ -411,11 +426,12 @@ class Image:
         has_dynamic = bool(dynamic) or bool(self.needed_offsets)
         needed = tuple([self.string(index, "DT_NEEDED") for index in self.needed_offsets])
         build_id, isa_level = self._notes()
+        byte_order = "little" if self.order == "<" else "big"
         return ElfFile(
             name=self.name,
             bits=self.bits,
-            byte_order="little" if self.order == "<" else "big",
-            machine=MACHINES.get(self.e_machine, f"EM_{self.e_machine}"),
+            byte_order=byte_order,
+            machine=machine_name(self.e_machine, self.bits, byte_order),
             e_machine=self.e_machine,
             type=_TYPES.get(self.e_type, "other"),
             interpreter=interpreter,

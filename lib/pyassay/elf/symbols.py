@@ -183,7 +183,8 @@ def exported_symbols(source: Source, name: str | None = None) -> list[ExportedSy
         definitions = _definitions(image)
         found: list[ExportedSymbol] = []
         for (text, info, section), index in zip(table.entries, table.versions, strict=True):
-            if not section or not text or not info >> 4 or not index & 0x7FFF:
+            # A global symbol of version 0 ("local") is a copied variable: references without a version find it.
+            if not section or not text or not info >> 4:
                 continue
             found.append(
                 ExportedSymbol(

@@ -175,7 +175,7 @@ def csv_gz(frame: pd.DataFrame) -> bytes:
         if values.dtype == object or str(values.dtype).startswith("str"):
             plain[column] = values.map(_csv_cell)
     text = plain.to_csv(index=False, lineterminator="\n")
-    return gzip.compress(text.encode("utf-8", "backslashreplace"), compresslevel=9, mtime=0)
+    return gzip.compress(text.encode("utf-8", "backslashreplace"), compresslevel=6, mtime=0)
 
 
 def data_href(content: bytes) -> str:

@@ -98,9 +98,7 @@ def test_a_verdict_of_the_front_page_leads_to_its_paragraph(opened: Open, report
 def test_it_prints(opened: Open, report: Report) -> None:
     seen = opened(report(False) / "portability.html", color_scheme="dark")
     ARTIFACTS.mkdir(exist_ok=True)
-    pdf = seen.page.pdf(
-        path=ARTIFACTS / "portability.pdf", format="A4", margin={"top": "15mm", "bottom": "15mm"}
-    )
+    pdf = seen.page.pdf(path=ARTIFACTS / "portability.pdf", prefer_css_page_size=True)
     assert pdf.startswith(b"%PDF-")
     assert 2 <= pdf.count(b"/Type /Page\n") + pdf.count(b"/Type/Page/") + pdf.count(b"/Type /Page ") <= 40
     seen.page.emulate_media(media="print")

@@ -34,7 +34,7 @@ report: $(REPORT_STAMP) ## Assay the Pythons of this machine and write reports/i
 	@$(BIN)/pyassay report $(ARGUMENTS) --output $(OUTPUT) || { code=$$?; test $$code -eq 3 || exit $$code; }
 
 test: check ## Run ruff, mypy, nbval on the notebooks, and pytest
-	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbval -p no:cacheprovider --durations=5 $(NOTEBOOKS))
+	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbval -p no:cacheprovider -p no:hypothesispytest --durations=5 $(NOTEBOOKS))
 	$(BIN)/python -m pytest --durations=15
 
 check: $(TEST_STAMP) ## Run only what needs no test: ruff and mypy

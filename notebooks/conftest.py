@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     environment = kernel_environment(Path(scratch))
     os.environ.clear()
     os.environ.update(environment)
+    os.environ["PYASSAY_DRAW"] = "0"
     IPyNbCell.compare_outputs = _compare
 
 

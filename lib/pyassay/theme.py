@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -136,22 +137,22 @@ def render(spec: Mapping[str, Any], **_: object) -> tuple[dict[str, Any], dict[s
 
     The metadata hold ``caption`` (the title), ``alt`` (the description) and ``box``: the part of the SVG
     below its title, because a page sets the title as text, which wraps and can be selected.
+    With ``PYASSAY_DRAW=0`` in the environment nothing is drawn: whoever compares charts compares their data.
     """
-    import vl_convert
-
     prepared = _prepared(spec)
     caption = _title(prepared)
     alt = str(prepared.get("description") or caption or "chart")
+    bundle: dict[str, Any] = {MIME: prepared, "text/plain": f"<chart: {display_text(alt)}>"}
+    if os.environ.get("PYASSAY_DRAW") == "0":
+        return bundle, {}
+    import vl_convert
+
     # Drawn without the title, which would cost a wide margin when it is longer than the chart is wide.
     untitled = {key: value for key, value in prepared.items() if key != "title"}
     svg = vl_convert.vegalite_to_svg(untitled, vl_version=VEGA_LITE_VERSION, allowed_base_urls=[])
     metadata: dict[str, Any] = {"pyassay": {"caption": caption, "alt": alt, "box": [0, 0, *_size(svg)]}}
-    bundle = {
-        "image/svg+xml": _headed(slim(svg, title=caption or alt, description=alt), caption),
-        MIME: prepared,
-        "text/plain": f"<chart: {display_text(alt)}>",
-    }
-    return bundle, metadata
+    drawing = _headed(slim(svg, title=caption or alt, description=alt), caption)
+    return {"image/svg+xml": drawing, **bundle}, metadata
 
 
 def _headed(svg: str, heading: str) -> str:

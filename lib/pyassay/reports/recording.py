@@ -5,21 +5,26 @@ For a checkout: writes ``data/evidence/recorded`` and the outputs in ``notebooks
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
 
 from pyassay.evidence import gather, redacted
 from pyassay.probes import QUESTIONS
+from pyassay.reports.assembly import build
 from pyassay.reports.canonical import canonical
 from pyassay.reports.execution import Execution, Status, execute_all
 from pyassay.reports.html import write
 from pyassay.resources import share
 from pyassay.subjects import find
 
-__all__ = ["record", "run_notebooks"]
+__all__ = ["drawing_versions", "gallery", "record", "run_notebooks"]
+
+_DRAWN_BY = ("altair", "jinja2", "mistune", "nbconvert", "pandas", "pyarrow", "pygments", "vl-convert-python")
 
 
 def record(folder: Path, selectors: Sequence[str] = ()) -> Path:
@@ -50,8 +55,27 @@ def run_notebooks(folder: Path) -> list[str]:
     return failures
 
 
+def drawing_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide about the bytes of a page."""
+    return {name: version(name) for name in _DRAWN_BY}
+
+
+def gallery(evidence: Path, folder: Path) -> list[str]:
+    """Write the report on recorded evidence to a folder that is kept under version control; return failures.
+
+    Equal evidence and equal versions of the libraries give equal bytes: a test writes it again and compares.
+    """
+    result = build(QUESTIONS, evidence, folder)
+    write(folder / "made-with.json", json.dumps(drawing_versions(), indent=1) + "\n")
+    return [f"{status.question}: {status.message}" for status in result.statuses if status.message]
+
+
 if __name__ == "__main__":
     place = share("data", "reference").parent / "evidence" / "recorded"
     if "--outputs-only" not in sys.argv:
         record(place, [word for word in sys.argv[1:] if not word.startswith("-")])
-    sys.exit("\n".join(run_notebooks(share("notebooks"))) or 0)
+    failed = [
+        *run_notebooks(share("notebooks")),
+        *gallery(place, share("notebooks").parent / "reports" / "gallery"),
+    ]
+    sys.exit("\n".join(failed) or 0)

@@ -183,7 +183,7 @@ def exported_symbols(source: Source, name: str | None = None) -> list[ExportedSy
         definitions = _definitions(image)
         found: list[ExportedSymbol] = []
         for (text, info, section), index in zip(table.entries, table.versions, strict=True):
-            # Version 0 ("local") on a global symbol: a copied variable, which references without a version find.
+            # Version 0 ("local") on a global symbol: a copied variable; references without a version find it.
             if not section or not text or not info >> 4:
                 continue
             found.append(

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 __all__ = ["ElfError", "ElfFile", "NotElf", "VersionNeed", "is_elf", "read"]
 
-Source = Path | str | bytes | memoryview | BinaryIO
+Source = Path | str | bytes | bytearray | memoryview | BinaryIO
 
 MACHINES = {
     3: "i686",
@@ -36,6 +37,7 @@ _OTHER_CLASS = {(62, 32): "x32", (183, 32): "aarch64_ilp32"}
 _TYPES = {1: "rel", 2: "exec", 3: "dyn", 4: "core"}
 
 PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE = 1, 2, 3, 4
+_SHT_NOBITS, _SHF_WRITE, _SHF_ALLOC = 8, 1, 2
 PT_GNU_STACK, PT_GNU_RELRO, PT_GNU_PROPERTY = 0x6474E551, 0x6474E552, 0x6474E553
 DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_STRSZ, DT_SYMENT = 1, 4, 5, 6, 10, 11
 DT_SONAME, DT_RPATH, DT_TEXTREL, DT_BIND_NOW, DT_RUNPATH, DT_FLAGS = 14, 15, 22, 24, 29, 30
@@ -49,9 +51,15 @@ _NT_GNU_BUILD_ID, _NT_GNU_PROPERTY_TYPE_0 = 3, 5
 _GNU_PROPERTY_X86_ISA_1_NEEDED = 0xC0008002
 _ISA_LEVELS = ((8, "x86-64-v4"), (4, "x86-64-v3"), (2, "x86-64-v2"), (1, "x86-64-v1"))
 
+# Bounds on what one file may make us do, each far above what the largest honest file was seen to need.
 _MAX_NAME_BYTES = 65536  # a search path of a Nix build is far longer than a path may be
+_MAX_NAMES_BYTES = 1 << 20  # names overlap in the table: a small one holds gigabytes of them
+_MAX_STRING_TABLE_BYTES = 1 << 29
 _MAX_PROGRAM_HEADERS = 4096
-_MAX_VERSIONS = 100_000
+_MAX_SECTIONS = 4096
+_MAX_DYNAMIC_BYTES = 1 << 19
+_MAX_NOTE_BYTES = 1 << 18
+_MAX_VERSIONS = 20_000
 _FIRST_READ = 4096
 _VERSION_WINDOW = 4096
 _SMALL_TABLE = 16384
@@ -208,6 +216,7 @@ class Image:
         "_descriptor",
         "_file",
         "_head",
+        "_names_left",
         "_string_table",
         "_strings",
         "bits",
@@ -229,14 +238,18 @@ class Image:
         self._file: BinaryIO | None = None
         self._strings: dict[int, str] = {}
         self._string_table: tuple[int, int, bytes] | None = None
-        if isinstance(source, (bytes, memoryview)):
+        self._names_left = _MAX_NAMES_BYTES
+        if isinstance(source, (bytes, bytearray, memoryview)):
             self.name = shown(name or "<bytes>")
-            self._buffer = memoryview(source)
+            self._buffer = memoryview(source).cast("B")
             self.size = len(self._buffer)
         elif isinstance(source, (str, Path)):
             self.name = shown(name if name is not None else source)
-            # O_NONBLOCK: a FIFO must not hang us; it is then refused as having no size.
-            self._descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                # O_NONBLOCK: a FIFO must not hang us; it is then refused, for it has no offsets.
+                self._descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            except ValueError as error:  # a NUL in the name
+                raise self.fail(str(error)) from error
             self.size = os.fstat(self._descriptor).st_size
         else:
             self.name = shown(name or getattr(source, "name", "<file>"))
@@ -269,12 +282,15 @@ class Image:
     def _raw(self, offset: int, size: int) -> bytes:
         if self._buffer is not None:
             return bytes(self._buffer[offset : offset + size])
-        if self._descriptor >= 0:
-            return os.pread(self._descriptor, size, offset)
-        if self._file is None:
-            raise self.fail("read after it was closed")
-        self._file.seek(offset)
-        return self._file.read(size)
+        try:
+            if self._descriptor >= 0:
+                return os.pread(self._descriptor, size, offset)
+            if self._file is None:
+                raise self.fail("read after it was closed")
+            self._file.seek(offset)
+            return self._file.read(size)
+        except OSError as error:  # a folder, a FIFO, a bad disk: the error itself names no file
+            raise self.fail(error.strerror or type(error).__name__) from error
 
     def at(self, offset: int, size: int, what: str) -> bytes:
         """Return bytes of the file, all of them.
@@ -285,9 +301,9 @@ class Image:
             If the file is too short for that.
         """
         end = offset + size
-        if end <= len(self._head):
+        if 0 <= offset <= end <= len(self._head):
             return self._head[offset:end]
-        if offset < 0 or size < 0 or end > self.size:
+        if not 0 <= offset <= end <= self.size:
             raise self.fail(f"{what} lies outside the file ({self.size} bytes)")
         data = self._raw(offset, size)
         if len(data) != size:
@@ -317,15 +333,20 @@ class Image:
         if not 0 <= index < size:
             raise self.fail(f"{what} is no string of the string table")
         if table:
-            raw = table[index : index + _MAX_NAME_BYTES]
+            end = table.find(0, index, index + _MAX_NAME_BYTES)
+            raw = table[index:end]
         else:
-            raw = self.at(offset + index, min(_USUAL_NAME_BYTES, size - index), "a string")
-            if b"\0" not in raw:
-                raw = self.at(offset + index, min(_MAX_NAME_BYTES, size - index), "a string")
-        end = raw.find(b"\0")
+            part = self.at(offset + index, min(_USUAL_NAME_BYTES, size - index), "a string")
+            if (end := part.find(0)) < 0:
+                part = self.at(offset + index, min(_MAX_NAME_BYTES, size - index), "a string")
+                end = part.find(0)
+            raw = part[:end]
         if end < 0:
             raise self.fail(f"{what} is no string of the string table")
-        text = self._strings[index] = raw[:end].decode("utf-8", "surrogateescape")
+        self._names_left -= len(raw)
+        if self._names_left < 0:
+            raise self.fail("its names take more room than the string table")
+        text = self._strings[index] = raw.decode("utf-8", "surrogateescape")
         return text
 
     def hold_strings(self, what: str, at_most: int | None = None) -> tuple[int, int, bytes]:
@@ -340,6 +361,10 @@ class Image:
         offset = self.offset_of(address, "the string table")
         size = min(self.dynamic.get(DT_STRSZ, 0), max(self.size - offset, 0))
         whole = at_most is None or size <= at_most
+        if at_most is None:
+            if size > _MAX_STRING_TABLE_BYTES:
+                raise self.fail(f"a string table of {size} bytes")
+            self._names_left += 2 * size
         self._string_table = (offset, size, self.at(offset, size, "the string table") if whole else b"")
         return self._string_table
 
@@ -362,7 +387,17 @@ class Image:
         fields = _STRUCTS[self.order + layout].unpack_from(head, 16)
         self.e_type, self.e_machine = fields[0], fields[1]
         self._read_segments(fields[4], fields[8], fields[9])
-        self._read_dynamic()
+        try:
+            self._check_loads()
+            self._read_dynamic()
+        except ElfError:
+            if not self._program_is_elsewhere(fields[5]):
+                raise
+            self._forget_program()
+        else:
+            named = DT_STRTAB in self.dynamic or not (self.dynamic or self.needed_offsets)
+            if not named and self._program_is_elsewhere(fields[5]):
+                self._forget_program()
 
     def _read_segments(self, offset: int, entry: int, count: int) -> None:
         self.segments: list[tuple[int, int, int, int, int, int]] = []
@@ -383,8 +418,14 @@ class Image:
             self.segments.append((kind, flags, start, address, size, memory))
             if kind == PT_LOAD:
                 self.loads.append((address, start, size))
-                if start + size > self.size:
-                    raise self.fail(f"truncated: {self.size} bytes where its segments need {start + size}")
+
+    def _check_loads(self) -> None:
+        for _, start, size in self.loads:
+            if start + size > self.size:
+                raise self.fail(f"truncated: {self.size} bytes where its segments need {start + size}")
+        for (before, _, size), (address, _, _) in pairwise(sorted(self.loads)):
+            if address < before + size:
+                raise self.fail(f"two segments claim the address {address:#x}")
 
     def _read_dynamic(self) -> None:
         self.dynamic: dict[int, int] = {}
@@ -392,9 +433,14 @@ class Image:
         segment = next((segment for segment in self.segments if segment[0] == PT_DYNAMIC), None)
         if segment is None:
             return
-        _, _, offset, _, size, _ = segment
+        _, _, offset, address, size, _ = segment
         if not size:
             return  # a detached debug file keeps the header of what it left in the program
+        if size > _MAX_DYNAMIC_BYTES:
+            raise self.fail(f"a dynamic section of {size} bytes")
+        if self.loads and self.offset_of(address, "the dynamic section") != offset:
+            # The loader goes by the address, other readers by the offset: they would see different things.
+            raise self.fail("the dynamic section is at one place by its offset, at another by its address")
         entry = _STRUCTS[self.order + ("qQ" if self.is64 else "iI")]
         table = self.at(offset, size - size % entry.size, "the dynamic section")
         for tag, value in entry.iter_unpack(table):
@@ -405,6 +451,30 @@ class Image:
             else:
                 self.dynamic[tag] = value
 
+    def _program_is_elsewhere(self, sections: int) -> bool:
+        """Tell whether the section headers say that the contents of the program are not in this file.
+
+        Only a file that makes no sense otherwise is asked: a detached debug file may keep the program headers
+        of the program that it was taken from.
+        """
+        entry, count = struct.unpack_from(self.order + "HH", self._head, 58 if self.is64 else 46)
+        layout = struct.Struct(self.order + ("IIQ" if self.is64 else "III"))
+        if not sections or entry < layout.size or count > _MAX_SECTIONS:
+            return False
+        if sections + entry * count > self.size:
+            return False
+        table = self.at(sections, entry * count, "the section header table")
+        for position in range(0, entry * count, entry):
+            _, kind, flags = layout.unpack_from(table, position)
+            # What is written to may have no bytes in any file (.bss); code and constants must.
+            if kind == _SHT_NOBITS and flags & _SHF_ALLOC and not flags & _SHF_WRITE:
+                return True
+        return False
+
+    def _forget_program(self) -> None:
+        self.loads, self.dynamic, self.needed_offsets = [], {}, []
+        self.segments = [segment for segment in self.segments if segment[0] == PT_NOTE]
+
     # Facts -------------------------------------------------------------------------------------------------
 
     def facts(self) -> ElfFile:
@@ -414,7 +484,7 @@ class Image:
         stack: bool | None = None
         has_relro = False
         for kind, flags, offset, _, size, _ in self.segments:
-            if kind == PT_INTERP and size:
+            if kind == PT_INTERP and size and interpreter is None:
                 path = self.at(offset, min(size, _MAX_NAME_BYTES), "the interpreter's name")
                 interpreter = path.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
             elif kind == PT_GNU_STACK:
@@ -479,6 +549,8 @@ class Image:
         count = self.dynamic.get(DT_VERNEEDNUM, 0)
         if not count:
             return needs
+        if count > _MAX_VERSIONS:
+            raise self.fail(f"{count} libraries with version needs")
         offset = self.offset_of(address, "the version needs")
         room = self.room_after(address)
         size = min(room, _VERSION_WINDOW)
@@ -515,13 +587,11 @@ class Image:
     def _notes(self) -> tuple[str | None, str | None]:
         build_id: str | None = None
         isa_level: str | None = None
+        left = _MAX_NOTE_BYTES
         for kind, _, offset, _, size, _ in self.segments:
-            if (
-                kind not in (PT_NOTE, PT_GNU_PROPERTY)
-                or not 12 <= size <= 1 << 20
-                or offset + size > self.size
-            ):
+            if kind not in (PT_NOTE, PT_GNU_PROPERTY) or not 12 <= size <= left or offset + size > self.size:
                 continue
+            left -= size
             notes = self.at(offset, size, "a note")
             aligned = 8 if kind == PT_GNU_PROPERTY and self.is64 else 4
             position = 0

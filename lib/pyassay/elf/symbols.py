@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import NamedTuple
 
 from pyassay.elf.reader import (
     DT_GNU_HASH,
     DT_HASH,
+    DT_STRSZ,
     DT_STRTAB,
     DT_SYMENT,
     DT_SYMTAB,
     DT_VERDEF,
     DT_VERDEFNUM,
+    DT_VERNEED,
     DT_VERSYM,
     Image,
     Source,
@@ -23,8 +29,12 @@ __all__ = ["ExportedSymbol", "UndefinedSymbol", "defined_versions", "exported_sy
 _STB_WEAK = 2
 _HIDDEN = 0x8000
 _KINDS = {0: "none", 1: "object", 2: "function", 5: "common", 6: "tls", 10: "ifunc"}
-_MAX_SYMBOLS = 4_000_000
+_MAX_SYMBOLS = 1_000_000
+_MAX_DEFINITIONS = 20_000
 _VER_FLG_BASE = 1
+_NATIVE = "<" if sys.byteorder == "little" else ">"
+# Whose address may be the end of the symbol table: DT_RELA, DT_INIT, DT_FINI, DT_REL, DT_JMPREL, DT_RELR.
+_TABLES = (DT_STRTAB, DT_VERSYM, DT_VERNEED, DT_VERDEF, DT_HASH, DT_GNU_HASH, 7, 12, 13, 17, 23, 36)
 
 
 class UndefinedSymbol(NamedTuple):
@@ -52,41 +62,45 @@ class ExportedSymbol(NamedTuple):
 
 
 class _Table:
-    """The dynamic symbol table: entries, their version indices, and the string table."""
+    """The dynamic symbol table: where it lies, how long it is, and what version each entry has."""
 
     def __init__(self, image: Image) -> None:
         self.image = image
-        self.entries: list[tuple[int, int, int]] = []
-        self.versions: tuple[int, ...] = ()
+        self.count = 0
         dynamic = image.dynamic
         if DT_SYMTAB not in dynamic or DT_STRTAB not in dynamic:
             return
-        count = self._count()
-        if not count:
-            return
-        entry = struct.Struct(image.order + ("IBBHQQ" if image.is64 else "IIIBBH"))
-        if dynamic.get(DT_SYMENT, entry.size) != entry.size:
+        self.entry = struct.Struct(image.order + ("IBBHQQ" if image.is64 else "IIIBBH"))
+        if dynamic.get(DT_SYMENT, self.entry.size) != self.entry.size:
             raise image.fail(f"symbols of {dynamic[DT_SYMENT]} bytes")
-        offset = image.offset_of(dynamic[DT_SYMTAB], "the symbol table")
-        if count > _MAX_SYMBOLS or offset + count * entry.size > image.size:
-            raise image.fail(f"{count} symbols lie outside the file")
-        table = image.at(offset, count * entry.size, "the symbol table")
+        self.offset = image.offset_of(dynamic[DT_SYMTAB], "the symbol table")
+        self.count = self._count()
+        if self.count > _MAX_SYMBOLS or self.offset + self.count * self.entry.size > image.size:
+            raise image.fail(f"{self.count} symbols lie outside the file")
+
+    def entries(self) -> Iterator[tuple[int, int, int, int]]:
+        """Yield the index of the name, type and binding, section, and version of each entry."""
+        if not self.count:
+            return
+        image = self.image
+        table = image.at(self.offset, self.count * self.entry.size, "the symbol table")
         image.hold_strings("symbols")
-        if image.is64:
-            self.entries = [
-                (name, info, section) for name, info, _, section, _, _ in entry.iter_unpack(table)
-            ]
-        else:
-            self.entries = [
-                (name, info, section) for name, _, _, info, _, section in entry.iter_unpack(table)
-            ]
-        if DT_VERSYM in dynamic:
-            offset = image.offset_of(dynamic[DT_VERSYM], "the symbols' versions")
-            self.versions = struct.unpack(
-                f"{image.order}{count}H", image.at(offset, 2 * count, "the symbols' versions")
+        versions: Iterable[tuple[int]] = repeat((1,))
+        if DT_VERSYM in image.dynamic:
+            place = image.offset_of(image.dynamic[DT_VERSYM], "the symbols' versions")
+            versions = struct.iter_unpack(
+                image.order + "H", image.at(place, 2 * self.count, "the symbols' versions")
             )
+        if image.is64:
+            for (name, info, _, section, _, _), (version,) in zip(
+                self.entry.iter_unpack(table), versions, strict=False
+            ):
+                yield name, info, section, version
         else:
-            self.versions = (1,) * count
+            for (name, _, _, info, _, section), (version,) in zip(
+                self.entry.iter_unpack(table), versions, strict=False
+            ):
+                yield name, info, section, version
 
     def _count(self) -> int:
         """Return the number of symbols, which no header states: the hash tables imply it."""
@@ -109,19 +123,19 @@ class _Table:
             image.order + "IIII", image.at(offset, 16, "the GNU hash table")
         )
         start = 16 + bloom * (8 if image.is64 else 4)
-        if start + 4 * buckets > room:
+        if buckets > _MAX_SYMBOLS or start + 4 * buckets > room:
             raise image.fail("the GNU hash table leads outside the file")
-        heads = struct.unpack(
-            f"{image.order}{buckets}I", image.at(offset + start, 4 * buckets, "the GNU hash table")
-        )
-        last: int = max(heads, default=0)
-        if last < first or last == 0:
-            # No symbol is hashed, so none is exported: the undefined ones reach up to what follows the table.
-            return int(max(first, self._count_between()) if first <= 1 else first)
+        heads = array("I", image.at(offset + start, 4 * buckets, "the GNU hash table"))
+        if image.order != _NATIVE:
+            heads.byteswap()
+        last = max(heads, default=0)
+        if last < first or not last:
+            # No symbol is hashed, so none is exported. Some linkers then give their number, others 0 or 1.
+            return first if first > 1 else self._count_between()
         # The chain of the last bucket ends with a set lowest bit.
         chain = start + 4 * buckets + 4 * (last - first)
         number = last
-        while chain < room:
+        while chain < room and number <= _MAX_SYMBOLS:
             size = min(4096, room - chain) // 4 * 4
             if not size:
                 break
@@ -130,16 +144,32 @@ class _Table:
             ):
                 number += 1
                 if value & 1:
-                    return int(number)
+                    return number
             chain += size
         raise image.fail("a hash chain does not end")
 
     def _count_between(self) -> int:
-        """Return how many symbols fit between the symbol table and the string table that follows it."""
-        image = self.image
-        symbols, strings = image.dynamic[DT_SYMTAB], image.dynamic[DT_STRTAB]
-        size = 24 if image.is64 else 16
-        return int((strings - symbols) // size) if strings > symbols else 0
+        """Return how many symbols there are by what follows their table, the last resort.
+
+        Something does follow: the string table where the linker put it, or, when a later tool moved that, the
+        symbols' versions, which are as many. Names outside the string table end the table, too.
+        """
+        image, dynamic = self.image, self.image.dynamic
+        start, size = dynamic[DT_SYMTAB], self.entry.size
+        following = [dynamic[tag] for tag in _TABLES if dynamic.get(tag, 0) > start]
+        room = min([image.room_after(start), *[place - start for place in following]])
+        count = room // size
+        versions, needs = dynamic.get(DT_VERSYM, 0), dynamic.get(DT_VERNEED, 0)
+        if versions < needs:
+            count = min(count, (needs - versions) // 2)
+        count = min(count, _MAX_SYMBOLS)
+        names = struct.Struct(f"{image.order}I{size - 4}x")
+        table = image.at(self.offset, count * size, "the symbol table")
+        end = dynamic.get(DT_STRSZ, 0)
+        for number, (name,) in enumerate(names.iter_unpack(table)):
+            if name >= end:
+                return number
+        return count
 
 
 def undefined_symbols(source: Source, name: str | None = None) -> list[UndefinedSymbol]:
@@ -154,7 +184,7 @@ def undefined_symbols(source: Source, name: str | None = None) -> list[Undefined
         table = _Table(image)
         needs = {need.index: need for need in image.version_needs()}
         found: list[UndefinedSymbol] = []
-        for (text, info, section), index in zip(table.entries, table.versions, strict=True):
+        for text, info, section, index in table.entries():
             if section or not text:
                 continue
             need = needs.get(index & 0x7FFF)
@@ -182,7 +212,7 @@ def exported_symbols(source: Source, name: str | None = None) -> list[ExportedSy
         table = _Table(image)
         definitions = _definitions(image)
         found: list[ExportedSymbol] = []
-        for (text, info, section), index in zip(table.entries, table.versions, strict=True):
+        for text, info, section, index in table.entries():
             # Version 0 ("local") on a global symbol: a copied variable; references without a version find it.
             if not section or not text or not info >> 4:
                 continue
@@ -220,8 +250,11 @@ def _definitions(image: Image) -> dict[int, str]:
     definition, auxiliary = struct.Struct(image.order + "HHHHIII"), struct.Struct(image.order + "II")
     found: dict[int, str] = {}
     position = 0
+    count = dynamic.get(DT_VERDEFNUM, 0)
+    if count > _MAX_DEFINITIONS:
+        raise image.fail(f"{count} version definitions")
     try:
-        for _ in range(dynamic.get(DT_VERDEFNUM, 0)):
+        for _ in range(count):
             _, flags, index, _, _, first, following = definition.unpack_from(window, position)
             text, _ = auxiliary.unpack_from(window, position + first)
             if not flags & _VER_FLG_BASE:

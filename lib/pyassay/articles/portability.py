@@ -10,10 +10,10 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from pyassay import charts, tables
-from pyassay.elf.versions import version_key
+from pyassay import tables
+from pyassay.articles import portability_figures as figures
 from pyassay.evidence import Evidence
-from pyassay.reference import distributions, glibc_releases, load
+from pyassay.reference import distributions, load
 from pyassay.subjects.display import display_path
 from pyassay.verdicts import portability as rules
 from pyassay.verdicts.model import Verdict
@@ -21,7 +21,6 @@ from pyassay.verdicts.policy import Policy
 
 __all__ = ["PortabilityArticle"]
 
-_LANDMARKS = ("centos:7", "debian:10", "almalinux:8", "debian:11", "almalinux:9", "debian:12", "debian:13")
 _REMEDIES = {
     "re-versioned": "rebuild on an older system: the same function exists there in an older version",
     "renamed": "rebuild on an older system: its headers use the older name",
@@ -30,11 +29,6 @@ _REMEDIES = {
     "unknown": "the libc of the probing machine does not know this version",
 }
 _FAMILIES_SHOWN = ("GLIBC", "GLIBCXX", "CXXABI", "GCC", "ZLIB")
-_FIRST_YEAR = 2012
-_LONG_NAMES = {"Amazon": "Amazon Linux", "Oracle": "Oracle Linux", "Rocky": "Rocky Linux"}
-_FAMILIES_DRAWN = tuple(
-    "Debian Ubuntu Fedora openSUSE RHEL CentOS AlmaLinux Rocky Oracle Amazon Alpine".split()  # noqa: SIM905
-)
 
 
 class PortabilityArticle:
@@ -192,35 +186,9 @@ class PortabilityArticle:
 
     def floor_chart(self) -> alt.LayerChart | alt.FacetChart:
         """Draw each Python's glibc floor on the date of that glibc."""
-        released = dict(zip(*(glibc_releases()[name] for name in ("version", "release_date")), strict=True))
         floors = self.evidence.table("floors")
         own = floors[(floors["scope"] == "interpreter") & (floors["family"] == "GLIBC")]
-        points = self._labelled(own, alike=True).melt(
-            id_vars="Python", value_vars=["hard", "soft"], var_name="strength", value_name="version"
-        )
-        points = points.rename(columns={"Python": "label"}).assign(
-            release_date=points["version"].map(lambda version: str(released.get(version, "")))
-        )
-        points = points[points["release_date"] != ""]
-        landmarks = distributions()
-        landmarks = landmarks.assign(key=landmarks["distro"] + ":" + landmarks["version"])
-        landmarks = landmarks[landmarks["key"].isin(_LANDMARKS)]
-        landmarks = landmarks.assign(
-            release_date=landmarks["libc_version"].map(lambda v: str(released.get(v, "")))
-        )
-        finding = "No Python here requires a version of glibc"
-        if len(points):
-            known = set(zip(points["version"], points["release_date"], strict=True))
-            ordered = sorted(known, key=lambda pair: version_key(pair[0]) or ())
-            ends = [f"{number} ({day[:4]})" for number, day in (ordered[0], ordered[-1])]
-            finding = f"What these Pythons require lies between glibc {ends[0]} and glibc {ends[1]}"
-            if ends[0] == ends[1]:
-                finding = f"All of these Pythons require glibc {ends[0]}"
-        return charts.floors_by_date(
-            points[["label", "version", "release_date", "strength"]],
-            landmarks[["label", "release_date"]].drop_duplicates("release_date"),
-            finding=finding,
-        )
+        return figures.floors(self._labelled(own, alike=True))
 
     def why(self) -> tables.Shown:
         """Show which symbols of which files hold each floor up, and what kind of symbol each is."""
@@ -276,67 +244,14 @@ class PortabilityArticle:
 
     def family_chart(self) -> alt.LayerChart | alt.FacetChart:
         """Draw the oldest release of every distribution on which each Python runs."""
-        oldest = rules.oldest_by_family(self.matrix)
-        cells = self._labelled(oldest.rename(columns={"label": "release"}), alike=True)
-        cells = cells.rename(columns={"Python": "label"})
-        cells["oldest"] = [
-            release.removeprefix(_LONG_NAMES.get(family, family)).replace("Leap", "").strip() or "none"
-            for release, family in zip(cells["release"], cells["family"], strict=True)
-        ]
-        cells["year"] = cells["release_date"].str[:4]
-        cells["coverage"] = _coverage(cells)
-        drawn = cells[cells["family"].isin(_FAMILIES_DRAWN)].copy()
-        drawn["_place"] = drawn["family"].map(_FAMILIES_DRAWN.index)
-        drawn = drawn.sort_values(["_place"], kind="stable")
-        reach = cells.groupby("label", sort=False)["runs"].sum().sort_values(ascending=False, kind="stable")
-        total = int(oldest.groupby("subject_id")["total"].sum().max()) if len(oldest) else 0
-        finding = "None of the releases runs any of these Pythons"
-        ranked = [(str(label), int(runs)) for label, runs in reach.items()]
-        if ranked and ranked[0][1]:
-            finding = f"{ranked[0][0]} reaches furthest: {ranked[0][1]} of {total} releases run it"
-            if ranked[-1][1] != ranked[0][1]:
-                finding += f"; {ranked[-1][0]} the least: {ranked[-1][1]}"
-        return charts.runs_by_family(
-            drawn[["label", "family", "oldest", "year", "coverage"]],
-            rows=list(self._names.values()),
-            finding=finding,
-        )
+        oldest = rules.oldest_by_family(self.matrix).rename(columns={"label": "release"})
+        return figures.families(self._labelled(oldest, alike=True), rows=list(self._names.values()))
 
     def year_chart(self) -> alt.LayerChart | alt.FacetChart:
         """Draw on how many of the glibc distributions released in each year each Python runs."""
-        dated = self.matrix[(self.matrix["release_date"] != "") & (self.matrix["libc"] == "glibc")]
-        dated = dated.assign(year=dated["release_date"].str[:4].astype(int))
-        dated = dated[(dated["year"] >= _FIRST_YEAR) & (dated["year"] <= self.on.year)]
-        counts = dated.groupby(["subject_id", "year"], as_index=False).agg(
-            total=("prediction", "size"),
-            runs=("prediction", lambda cells: int((cells == "runs").sum())),
-            unknown=("prediction", lambda cells: int((cells == "unknown").sum())),
-        )
-        cells = self._labelled(counts, alike=True).rename(columns={"Python": "label"})
-        cells["coverage"] = _coverage(cells)
-        cells["share"] = cells["runs"].astype(str) + "/" + cells["total"].astype(str)
-        since = {
-            str(label): int(group.loc[group["coverage"] != "all", "year"].max() + 1)
-            if (group["coverage"] != "all").any()
-            else int(group["year"].min())
-            for label, group in cells.groupby("label", sort=False)
-        }
-        finding = "There is nothing to draw: no subject could be read"
-        if since:
-            first, last = (
-                min(since, key=lambda label: since[label]),
-                max(since, key=lambda label: since[label]),
-            )
-            finding = f"{first} runs on every glibc release since {since[first]}"
-            if since[last] > self.on.year:
-                finding += f"; {last} is refused by some of every year"
-            elif since[last] != since[first]:
-                finding += f", {last} only on those since {since[last]}"
-        return charts.runs_by_year(
-            cells[["label", "year", "share", "coverage"]].rename(columns={"share": "runs"}),
-            rows=list(self._names.values()),
-            finding=finding,
-        )
+        on_glibc = self.matrix[self.matrix["libc"] == "glibc"]
+        predictions = self._labelled(on_glibc.rename(columns={"label": "release"}), alike=True)
+        return figures.years(predictions, until=self.on.year, rows=list(self._names.values()))
 
     def refusals(self) -> tables.Shown:
         """Show which supported releases refuse which Python, and why."""
@@ -467,19 +382,6 @@ class PortabilityArticle:
                 for verdict in self.verdicts
             },
         }
-
-
-def _coverage(cells: pd.DataFrame) -> list[str]:
-    """Say how many of ``total`` releases run: all, some, none; or that none of them is known to."""
-    answers = []
-    for total, runs, unknown in zip(cells["total"], cells["runs"], cells["unknown"], strict=True):
-        if unknown == total:
-            answers.append("not known")
-        elif runs:
-            answers.append("all" if runs == total else "some")
-        else:
-            answers.append("none")
-    return answers
 
 
 def _first_few(names: Iterable[str]) -> str:

@@ -207,13 +207,15 @@ def _distributions(case: _Case) -> list[Reason]:
     found = case.predictions
     keys = _keys(found)
     reasons: list[Reason] = []
+    by_key = dict(
+        zip(keys, zip(found["prediction"], found["label"], found["reason"], strict=True), strict=True)
+    )
     for key in case.policy.must_run_on:
-        row = found[keys == key]
-        if row.empty:
+        if key not in by_key:
             missing = f"{key} is required, but the table of distributions has no such release"
             reasons.append(Reason(Level.UNKNOWN, missing))
             continue
-        prediction, label, why = (str(row.iloc[0][name]) for name in ("prediction", "label", "reason"))
+        prediction, label, why = map(str, by_key[key])
         level, says = {
             "runs": (Level.GOOD, ""),
             "partial": (Level.BAD, f"{label} is required and loads it only in part: {why}"),

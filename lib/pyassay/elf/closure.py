@@ -340,15 +340,19 @@ class Root:
         except (OSError, ValueError):
             return False
 
+    def _content(self, real: str, limit: int) -> bytes:
+        """Return the first bytes of a file; none if it cannot be read."""
+        try:
+            with Path(self._host(real)).open("rb") as stream:
+                return stream.read(limit)
+        except OSError:
+            return b""
+
     def _text(self, inside: str) -> str:
         real = self.resolve(inside)
         if real is None or not self._is_file(real):
             return ""
-        try:
-            with Path(self._host(real)).open("rb") as stream:
-                return os.fsdecode(stream.read(_CONF_BYTES))
-        except OSError:
-            return ""
+        return os.fsdecode(self._content(real, _CONF_BYTES))
 
     def _list(self, folder: str) -> list[str]:
         real = self.resolve(folder)
@@ -465,12 +469,7 @@ class Root:
         real = self.resolve(loader) if loader else None
         if real is None or not self._is_file(real):
             return ()
-        try:
-            with Path(self._host(real)).open("rb") as stream:
-                content = stream.read(_LOADER_BYTES)
-        except OSError:
-            return ()
-        for match in _SYSTEM_DIRECTORIES.finditer(content):
+        for match in _SYSTEM_DIRECTORIES.finditer(self._content(real, _LOADER_BYTES)):
             directories = [os.fsdecode(part).rstrip("/") for part in match[0].split(b"\0") if part]
             if all("/lib" in directory for directory in directories):
                 return tuple(directories)

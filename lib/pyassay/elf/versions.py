@@ -21,7 +21,10 @@ _FEATURES = {
     "GLIBC_ABI_GNU2_TLS": (2, 42),
     "GLIBC_ABI_DT_X86_64_PLT": (2, 42),
 }
-_NUMBERED = re.compile(r"(?P<family>[A-Za-z][A-Za-z0-9_]*?)_(?P<number>\d{1,6}(?:\.\d{1,6}){0,5})")
+# ASCII digits only; dates have eight (NCURSES6_TINFO_5.0.19991023).
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){0,5}")
+_NUMBERED = re.compile(rf"(?P<family>[A-Za-z][A-Za-z0-9_]*?)_(?P<number>{_NUMBER.pattern})")
+_USUAL_LENGTH = 64  # a longer name is not remembered: hostile files have many, of 64 KiB each
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,9 @@ class SymbolVersion:
     @staticmethod
     def parse(raw: str) -> SymbolVersion:
         """Read a version name; never fails: an unknown form has no number."""
-        return _parse(raw)
+        return _remembered(raw) if len(raw) <= _USUAL_LENGTH else _parse(raw)
 
 
-@lru_cache(maxsize=4096)
 def _parse(raw: str) -> SymbolVersion:
     if raw in _FEATURES:
         return SymbolVersion("GLIBC", _FEATURES[raw], private=False, raw=raw)
@@ -65,9 +67,12 @@ def _parse(raw: str) -> SymbolVersion:
     return SymbolVersion(match["family"], tuple(map(int, match["number"].split("."))), private=False, raw=raw)
 
 
+_remembered = lru_cache(maxsize=4096)(_parse)
+
+
 def version_key(number: str) -> tuple[int, ...] | None:
     """Return the sort key of a dotted number such as ``2.17``; None for anything else (``1.1.x``, empty)."""
-    if re.fullmatch(r"\d{1,6}(?:\.\d{1,6}){0,5}", number) is None:
+    if _NUMBER.fullmatch(number) is None:
         return None
     return tuple(map(int, number.split(".")))
 
@@ -99,7 +104,7 @@ def floors(needs: Iterable[VersionNeed]) -> dict[str, Floor]:
     private: set[str] = set()
     families: set[str] = set()
     for need in needs:
-        version = _parse(need.version)
+        version = SymbolVersion.parse(need.version)
         families.add(version.family)
         if version.private and not need.weak:
             private.add(version.family)

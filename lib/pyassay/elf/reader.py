@@ -62,6 +62,7 @@ _MAX_NOTE_BYTES = 1 << 18
 _MAX_VERSIONS = 20_000
 _FIRST_READ = 4096
 _VERSION_WINDOW = 4096
+_MAX_VERSION_BYTES = 1 << 20  # more than _MAX_VERSIONS take
 _SMALL_TABLE = 16384
 _USUAL_NAME_BYTES = 256
 _STRUCTS = {
@@ -175,7 +176,7 @@ def is_elf(path: Path | str) -> bool:
     """Tell whether a file begins with the ELF magic; False also for what cannot be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the name
         return False
     try:
         return os.read(descriptor, 4) == b"\x7fELF"
@@ -552,14 +553,14 @@ class Image:
         if count > _MAX_VERSIONS:
             raise self.fail(f"{count} libraries with version needs")
         offset = self.offset_of(address, "the version needs")
-        room = self.room_after(address)
+        room = min(self.room_after(address), _MAX_VERSION_BYTES)
         size = min(room, _VERSION_WINDOW)
         while True:
             try:
                 return self._parse_needs(self.at(offset, size, "the version needs"), count)
             except struct.error as error:
                 if size >= room:
-                    raise self.fail("the version needs lead outside the file") from error
+                    raise self.fail("the version needs lead outside the file, or too far") from error
                 size = min(room, size * 16)
 
     def _parse_needs(self, window: bytes, count: int) -> list[VersionNeed]:

@@ -1,4 +1,4 @@
-"""Hostile files: the readers answer or refuse in one line, quickly, in little memory, whatever the bytes are."""
+"""Hostile files: whatever their bytes, the readers answer or refuse in one line, quickly and in little memory."""
 
 from __future__ import annotations
 

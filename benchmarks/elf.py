@@ -1,8 +1,9 @@
 """How fast the glibc floor and the needed libraries of many ELF files are read: ours against peers.
 
 Every method answers the same two questions about the same files, in turns: a round takes a slice of the
-files, each method reads it (a slow one every n-th file of it), and ours reads exactly those files right after
-it. So a ratio compares the same work, seconds apart. CPU time counts what child processes use.
+files, each method reads it (a slow one every n-th file of it), and ours reads exactly those files right
+before and right after. So a ratio compares the same work, seconds apart. CPU time counts what child processes
+use.
 """
 
 from __future__ import annotations
@@ -37,9 +38,7 @@ from pyassay.elf.versions import floors
 SEED = 20261121  # of the order in which files are taken
 TARGET_RATE = 10_000  # files per CPU-second
 TARGET_RATIO = 10  # times pyelftools reading the same two sections
-_SHORTEST = (
-    0.02  # seconds of CPU that a measurement of ours lasts at least: the slice is read again until then
-)
+_SHORTEST = 0.02  # seconds of CPU: a measurement of ours is repeated until it lasts as long
 _PLAIN = {"LC_ALL": "C", "PATH": os.environ.get("PATH", os.defpath)}
 _TIMEOUT = 300  # seconds
 _AT_ONCE = 1000  # files that one readelf is given, for the length of a command line is limited
@@ -373,14 +372,16 @@ def measure(slices: Sequence[Sequence[str]]) -> list[Result]:
             step = round(1 / method.share)
             part = files[min(step, len(files)) // 2 :: step]
             result = results[method.name]
+            before = timed(OURS, part, _SHORTEST)
             cpu, wall, theirs = timed(method, part, _SHORTEST)
-            base_cpu, base_wall, mine = timed(OURS, part, _SHORTEST)
+            after = timed(OURS, part, _SHORTEST)
+            base_cpu, base_wall = (before[0] + after[0]) / 2, (before[1] + after[1]) / 2
             result.files += len(part)
             result.cpu_seconds_per_file.append(cpu)
             result.wall_seconds_per_file.append(wall)
             result.cpu_ratio.append(cpu / base_cpu)
             result.wall_ratio.append(wall / base_wall)
-            compare(result, part, theirs, mine)
+            compare(result, part, theirs, after[2])
     return list(results.values())
 
 
@@ -505,8 +506,8 @@ def verdicts(results: Sequence[Result]) -> list[str]:
 
 EXPLANATION = """\
 Medians (lowest .. highest round). A slow method reads fewer files of each round; "x ours" is always against
-ours on the same files, right after it. floor, needed: how many answers differ from ours; unread: how many
-files it could not read."""
+ours on the same files, right before and after. floor, needed: how many answers differ from ours; unread: how
+many files it could not read."""
 
 
 def main() -> int:

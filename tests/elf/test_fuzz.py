@@ -1,4 +1,4 @@
-"""Hostile files: whatever their bytes, the readers answer or refuse in one line, quickly and in little memory."""
+"""Hostile files: the readers answer or refuse in one line, quickly, in little memory, whatever is in them."""
 
 from __future__ import annotations
 

@@ -228,6 +228,22 @@ def test_files_that_only_have_the_name(home):
     assert below(find(), home) == []
 
 
+@pytest.mark.parametrize("name", ["/dev/zero", "FIFO"])
+def test_endless_files_that_a_glob_matches_are_not_read(home, name):
+    folder = home / "endless"
+    folder.mkdir()
+    for file in ("python3.7", "python3.8"):
+        if name == "FIFO":
+            os.mkfifo(folder / file, 0o777)
+        else:
+            (folder / file).symlink_to(name if file == "python3.7" else "/dev/null")
+    # In a process of its own: a read that never ends is then cut off.
+    code = "import sys; from pyassay.subjects import find; [print(one.error) for one in find(sys.argv[1])]"
+    asked = [sys.executable, "-c", code, f"{folder}/python3.*"]
+    answer = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+    assert [line.rpartition(": ")[2] for line in answer.stdout.splitlines()] == ["not a regular file"] * 2
+
+
 def test_unrunnable_elf_tells_what_its_files_tell(home, base_python):
     root = home / "opt" / "python"
     (root / "bin").mkdir(parents=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from stat import S_ISREG
 
 from pyassay.elf import is_elf
 from pyassay.subjects.display import display_path
@@ -146,11 +147,12 @@ class Gathering:
         for found in self._found.values():
             where = place(found)
             try:
-                size = found.executable.stat().st_size
+                status = found.executable.stat()
             except OSError:
                 continue
-            if where is not None:
-                groups[where, size].append(found)
+            # A FIFO or a device of that name is not waited for.
+            if where is not None and S_ISREG(status.st_mode):
+                groups[where, status.st_size].append(found)
         for group in groups.values():
             same: dict[bytes, _Found] = {}
             # Only files of equal size are read.

@@ -8,6 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from corpus.real_wheels import real_wheels
 from pyassay.subjects.model import Confidence, Interpreter, Provenance, SubjectKind
 
 
@@ -40,3 +41,11 @@ def running_interpreter() -> Interpreter:
         environment=None,
         provenance=Provenance("unknown", "unknown", Confidence.UNKNOWN),
     )
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fetch real wheels of real projects, once."""
+    folder = tmp_path_factory.mktemp("wheelhouse")
+    real_wheels(folder)
+    return folder

@@ -11,20 +11,22 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from pyassay import __version__
+from pyassay.subjects.model import Interpreter
 from pyassay.terminal import json_document, progress_bar, table, tell, write
 from pyassay.verdicts.model import Level
 
 if TYPE_CHECKING:
     from pyassay.evidence import Evidence
+    from pyassay.probes.trials import TrialPlace
     from pyassay.reports.index import Change
-    from pyassay.subjects import Interpreter, Subjects
+    from pyassay.subjects import Subject, Subjects
     from pyassay.verdicts import Policy, Verdict
 
 __all__ = ["app", "main"]
@@ -63,7 +65,8 @@ Selectors = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="SELECTOR",
-        help="A path, a glob, python3.12, uv:3.12, pyenv:3.12.1 ...; none: every Python found.",
+        help="A path or glob (Pythons, wheels, pex, deb, binaries ...), python3.12, uv:3.12, "
+        "pyenv:3.12.1 ...; none: every Python found.",
         show_default=False,
     ),
 ]
@@ -73,6 +76,18 @@ Search = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PolicyName = Annotated[str, typer.Option(metavar="NAME|FILE", help="What to judge by.")]
+Run = Annotated[
+    bool,
+    typer.Option(
+        "--run", help="Try it, too: in every image of the Docker engine, and on an older processor."
+    ),
+]
+In = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--in", metavar="IMAGE", help="Try it in this image only (several: these).", show_default=False
+    ),
+]
 FailOn = Annotated[
     Level | None,
     typer.Option(
@@ -109,24 +124,30 @@ def find(selectors: Selectors = None, search: Search = None, as_json: Json = Fal
     """List the Pythons of this machine and who built them."""
     subjects = _subjects(selectors, search)
     if as_json:
-        write(json_document(interpreters=list(subjects), remarks=subjects.remarks))
+        interpreters = [one for one in subjects if isinstance(one, Interpreter)]
+        artifacts = [one for one in subjects if not isinstance(one, Interpreter)]
+        write(json_document(interpreters=interpreters, artifacts=artifacts, remarks=subjects.remarks))
         return
     write(
         table(
             ("ID", "VERSION", "ARCH", "LIBC", "BUILDER", "PATH", "REMARK"),
-            (
-                (
-                    subject.id,
-                    f"{subject.implementation} {subject.version}".strip(),
-                    subject.architecture,
-                    subject.libc,
-                    f"{subject.provenance.label} ({subject.provenance.confidence})",
-                    os.fspath(subject.environment or subject.executable),
-                    subject.error or "; ".join(subject.provenance.clues[:1]),
-                )
-                for subject in subjects
-            ),
+            map(_found_cells, subjects),
         )
+    )
+
+
+def _found_cells(subject: Subject) -> tuple[str, ...]:
+    if not isinstance(subject, Interpreter):
+        kind = subject.format or str(subject.kind)
+        return (subject.id, kind, "", "", "", os.fspath(subject.path), subject.error or "")
+    return (
+        subject.id,
+        f"{subject.implementation} {subject.version}".strip(),
+        subject.architecture,
+        subject.libc,
+        f"{subject.provenance.label} ({subject.provenance.confidence})",
+        os.fspath(subject.environment or subject.executable),
+        subject.error or "; ".join(subject.provenance.clues[:1]),
     )
 
 
@@ -138,13 +159,16 @@ def probe(
     output: Annotated[Path, typer.Option(metavar="DIR", help="The new folder of the evidence set.")] = Path(
         "evidence"
     ),
+    run: Run = False,
+    images: In = None,
     as_json: Json = False,
 ) -> None:
     """Record an evidence set: facts, no verdicts."""
     _known(question)
     if output.exists():
         raise UsageError(f"{output}: exists already; name another folder with --output")
-    evidence = _gather(question, _subjects(selectors, search), _asked(selectors, search))
+    asked = _asked(selectors, search, run, images)
+    evidence = _gather(question, _subjects(selectors, search), asked, run, images)
     folder = _save(evidence, output)
     failures = _not_assayed(evidence)
     if as_json:
@@ -181,6 +205,57 @@ def judge(
 
 
 @app.command()
+def check(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH", help="Wheels, wheelhouses, pex, deb, binaries.")
+    ],
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TAG",
+            help="Nothing may need more than this platform tag (several: one of them).",
+            show_default=False,
+        ),
+    ] = None,
+    distro: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:VERSION", help="Everything must run on this release: debian:11.", show_default=False
+        ),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Judge by this policy, too.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check that what is shipped keeps what its tags claim; for pipelines.
+
+    One line for each finding, and exit code 1 when there is one. Nothing is run.
+    """
+    from pyassay.gate import GateError
+    from pyassay.gate import check as check_subjects
+
+    judged_by = None if policy is None else _policy(policy)
+    subjects = _subjects(paths, None)
+    with progress_bar(f"Checking {len(subjects)}") as progress, _users_fault(GateError):
+        checked = check_subjects(
+            subjects, allow=allow or (), distros=distro or (), policy=judged_by, progress=progress
+        )
+    if as_json:
+        write(json_document(**asdict(checked)))
+    else:
+        for finding in checked.findings:
+            write(f"{finding.line}\n")
+        count = f"{checked.subjects} checked: {checked.wheels} wheels, {checked.elf_files} ELF files"
+        tell(f"{count}, {len(checked.findings)} findings")
+    for finding in checked.unreadable:
+        tell(f"{finding.file}: not read: {finding.found}")
+    if checked.findings or checked.unreadable:
+        raise typer.Exit(FINDING if checked.findings else NOT_ASSAYED)
+
+
+@app.command()
 def report(
     words: Annotated[
         list[str] | None,
@@ -210,6 +285,8 @@ def report(
             show_default=False,
         ),
     ] = None,
+    run: Run = False,
+    images: In = None,
     policy: PolicyName = "default",
     parameters: Annotated[
         list[str] | None,
@@ -229,8 +306,10 @@ def report(
     OUTPUT/evidence/QUESTION, in place of the last one.
     """
     questions, selectors = _split(words or ())
-    if evidence is not None and (selectors or search or record):
-        raise UsageError("--evidence is a recorded set: it takes no selectors, --search or --record")
+    if evidence is not None and (selectors or search or record or run or images):
+        raise UsageError(
+            "--evidence is a recorded set: no selectors, --search, --record, --run or --in with it"
+        )
     if record is not None and record.exists():
         raise UsageError(f"{record}: exists already; name another folder with --record")
     judged_by = _policy(policy)
@@ -243,7 +322,8 @@ def report(
         folder, observed = evidence, _load(evidence)
     else:
         # One question so far; evidence sets of several are one run of gather each.
-        observed = _gather(questions[0], _subjects(selectors, search), _asked(selectors, search))
+        asked = _asked(selectors, search, run, images)
+        observed = _gather(questions[0], _subjects(selectors, search), asked, run, images)
         kept = output / "evidence" / questions[0]
         before = before or _last_run(kept, observed)
         folder = _save(observed, record or kept, replace_existing=record is None)
@@ -314,26 +394,49 @@ def _subjects(selectors: Sequence[str] | None, search: Sequence[Path] | None) ->
     from pyassay.subjects import SelectorError
     from pyassay.subjects import find as find_subjects
 
-    with progress_bar("Looking for Pythons"), _users_fault(SelectorError):
+    with progress_bar("Looking"), _users_fault(SelectorError):
         subjects = find_subjects(*(selectors or ()), search=tuple(search or ()))
     for remark in subjects.remarks:
         tell(remark)
     return subjects
 
 
-def _asked(selectors: Sequence[str] | None, search: Sequence[Path] | None) -> dict[str, str]:
+def _asked(
+    selectors: Sequence[str] | None, search: Sequence[Path] | None, run: bool, images: Sequence[str] | None
+) -> dict[str, str]:
     """Return what the user asked for, kept with the evidence: runs that asked the same are comparable."""
-    asked = {"selectors": " ".join(selectors or ()), "search": " ".join(map(os.fspath, search or ()))}
+    asked = {
+        "selectors": " ".join(selectors or ()),
+        "search": " ".join(map(os.fspath, search or ())),
+        "run": "yes" if run or images else "",
+        "in": " ".join(images or ()),
+    }
     return {name: text for name, text in asked.items() if text}
 
 
-def _gather(question: str, subjects: Sequence[Interpreter], asked: dict[str, str]) -> Evidence:
+def _gather(
+    question: str,
+    subjects: Sequence[Subject],
+    asked: dict[str, str],
+    run: bool,
+    images: Sequence[str] | None,
+) -> Evidence:
     from pyassay.evidence import gather
 
     if not subjects:
         raise UsageError("no Python found to ask about")
-    with progress_bar(f"Probing {len(subjects)} for {question}") as progress:
-        return gather(question, subjects, parameters=asked, progress=progress)
+    with contextlib.ExitStack() as stack:
+        places: Sequence[TrialPlace] = ()
+        if run or images:
+            from pyassay.probes.trials import NoPlace, places_at_hand
+
+            with progress_bar("Reading the images"):
+                places = stack.enter_context(places_at_hand(images or ()))
+            for place in places:
+                if isinstance(place, NoPlace):
+                    tell(f"{place.name}: nothing is tried there: {place.reason}")
+        progress = stack.enter_context(progress_bar(f"Probing {len(subjects)} for {question}"))
+        return gather(question, subjects, places=places, parameters=asked, progress=progress)
 
 
 def _load(folder: Path) -> Evidence:

@@ -19,19 +19,21 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pyassay import __version__
 from pyassay.probes import QUESTIONS, probe_module
 from pyassay.probes.observations import Column, TableSchema
-from pyassay.subjects.model import Interpreter
+from pyassay.subjects.collection import subject_row
+from pyassay.subjects.model import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["SUBJECTS", "Evidence", "EvidenceError", "Manifest", "ProbeRun", "gather", "load", "redacted"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _TOOLS = ("pyassay", "pandas", "pyarrow", "pyelftools", "auditwheel")
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 16 << 20
@@ -42,8 +44,11 @@ SUBJECTS = TableSchema(
     (
         Column("subject_id", "text", "stable within an evidence set"),
         Column("label", "text", "what charts and tables call it"),
-        Column("kind", "text", "interpreter or environment"),
-        Column("executable", "text", "the real file, links resolved"),
+        Column("kind", "text", "interpreter, environment, artifact or image"),
+        Column("executable", "text", "the real file, links resolved; the artifact; the image's name"),
+        Column("image", "text", "the image that an interpreter lies in; empty: this host"),
+        Column("format", "text", "of an artifact: wheel, pex, deb ...; else empty"),
+        Column("size_bytes", "count", "of an artifact that is a file"),
         Column("version", "text", "3.12.1; empty when it could not be asked"),
         Column("implementation", "text", "cpython, pypy, ..."),
         Column("architecture", "text", "x86_64, ..."),
@@ -201,8 +206,9 @@ class Evidence:
 
 def gather(
     question: str,
-    subjects: Iterable[Interpreter],
+    subjects: Iterable[Subject],
     *,
+    places: Sequence[Any] = (),
     parameters: Mapping[str, str] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Evidence:
@@ -212,8 +218,10 @@ def gather(
     ----------
     question : str
         One of :data:`pyassay.probes.QUESTIONS`.
-    subjects : iterable of Interpreter
+    subjects : iterable of Interpreter or Artifact
         What to probe.
+    places : sequence of TrialPlace
+        Where each subject is tried besides, see :mod:`pyassay.probes.trials`; by default nowhere.
     progress : callable, optional
         Called as ``progress(done, total, label)`` before each subject and once at the end.
 
@@ -236,6 +244,8 @@ def gather(
         try:
             for name, frame in module.probe(subject).items():
                 collected[name].append(frame)
+            for place in places:
+                collected["trials"].append(_trials(module, subject, place))
         except Exception as error:  # noqa: BLE001 - one subject's fault must not end the run of the others
             status, reason = "failed", _one_line(f"{type(error).__name__}: {error}")
             row = {"subject_id": subject.id, "file": "", "reason": reason}
@@ -244,7 +254,7 @@ def gather(
         runs.append(ProbeRun(question, subject.id, status, reason, duration))
     if progress is not None:
         progress(len(listed), len(listed), "")
-    tables = {"subjects": SUBJECTS.frame(map(_subject_row, listed))}
+    tables = {"subjects": SUBJECTS.frame(map(subject_row, listed))}
     for schema in module.TABLES:
         frames = [frame for frame in collected[schema.name] if len(frame)]
         tables[schema.name] = pd.concat(frames, ignore_index=True) if frames else schema.frame([])
@@ -258,6 +268,12 @@ def gather(
         runs=tuple(runs),
     )
     return Evidence(manifest, tables)
+
+
+def _trials(module: ModuleType, subject: Subject, place: Any) -> pd.DataFrame:
+    from pyassay.probes.trials import try_subject
+
+    return _schema(module.TABLES, "trials").frame(try_subject(subject, place))
 
 
 def load(folder: Path | str) -> Evidence:
@@ -342,31 +358,6 @@ def _schemas(questions: Sequence[str]) -> tuple[TableSchema, ...]:
 
 def _schema(schemas: Iterable[TableSchema], name: str) -> TableSchema:
     return next(schema for schema in schemas if schema.name == name)
-
-
-def _subject_row(subject: Interpreter) -> dict[str, Any]:
-    return {
-        "subject_id": subject.id,
-        "label": subject.label,
-        "kind": str(subject.kind),
-        "executable": os.fspath(subject.executable),
-        "version": subject.version,
-        "implementation": subject.implementation,
-        "architecture": subject.architecture,
-        "libc": subject.libc,
-        "libc_version": subject.libc_version,
-        "compiler": subject.compiler,
-        "build_date": subject.build_date,
-        "prefix": "" if subject.prefix is None else os.fspath(subject.prefix),
-        "builder": subject.provenance.builder,
-        "provenance": subject.provenance.label,
-        "provenance_confidence": str(subject.provenance.confidence),
-        "provenance_clues": subject.provenance.clues,
-        "aliases": list(map(os.fspath, subject.aliases)),
-        "environments": list(map(os.fspath, subject.environments)),
-        "environment": "" if subject.environment is None else os.fspath(subject.environment),
-        "error": subject.error or "",
-    }
 
 
 def _read_table(folder: Path, schema: TableSchema, sha256: str) -> pd.DataFrame:

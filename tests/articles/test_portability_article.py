@@ -69,7 +69,7 @@ def test_charts_say_what_they_prove() -> None:
     rows = Rows().subject("old").subject("new")
     for subject, floor in (("old", "2.17"), ("new", "2.35")):
         rows.file("bin/python3", [f"GLIBC_{floor}"], subject_id=subject)
-        rows.add("floors", subject_id=subject, scope="interpreter", family="GLIBC", hard=floor)
+        rows.add("floors", subject_id=subject, scope="own", family="GLIBC", hard=floor)
     article = of(rows)
     captions = [render(getattr(article, name)().to_dict())[1]["pyassay"]["caption"] for name in CHARTS]
     assert captions[0] == "What these Pythons require lies between glibc 2.17 (2012) and glibc 2.35 (2022)"

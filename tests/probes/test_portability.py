@@ -45,7 +45,7 @@ def test_the_floor_is_what_readelf_sees(running_interpreter: Interpreter, tables
     output = subprocess.run([readelf, "-W", "-V", *paths], capture_output=True, text=True, check=False).stdout
     needs = "\n".join(re.findall(r"Version needs section.*?(?=\n\n|\Z)", output, flags=re.S))
     floors = tables["floors"]
-    hard = floors.loc[(floors["scope"] == "interpreter") & (floors["family"] == "GLIBC"), "hard"].item()
+    hard = floors.loc[(floors["scope"] == "own") & (floors["family"] == "GLIBC"), "hard"].item()
     assert version_key(hard) == max(numbers(needs))
 
 
@@ -55,7 +55,7 @@ def test_the_forcing_symbols_are_what_nm_sees(running_interpreter: Interpreter, 
         pytest.skip("no nm on this machine")
     assert running_interpreter.prefix is not None
     floors, symbols = tables["floors"], tables["symbols"]
-    hard = floors.loc[(floors["scope"] == "interpreter") & (floors["family"] == "GLIBC"), "hard"].item()
+    hard = floors.loc[(floors["scope"] == "own") & (floors["family"] == "GLIBC"), "hard"].item()
     forcing = symbols[
         (symbols["family"] == "GLIBC") & (symbols["version"] == hard) & (symbols["scope"] != "site")
     ]
@@ -73,8 +73,8 @@ def test_the_forcing_symbols_are_what_nm_sees(running_interpreter: Interpreter, 
 
 def test_a_tag_is_exact_and_names_the_machine(running_interpreter: Interpreter, tables: Tables) -> None:
     floors, tags = tables["floors"], tables["tags"]
-    hard = floors.loc[(floors["scope"] == "interpreter") & (floors["family"] == "GLIBC"), "hard"].item()
-    tag = tags.loc[tags["scope"] == "interpreter", "tag"].item()
+    hard = floors.loc[(floors["scope"] == "own") & (floors["family"] == "GLIBC"), "hard"].item()
+    tag = tags.loc[tags["scope"] == "own", "tag"].item()
     assert tag == f"manylinux_{hard.replace('.', '_')}_{running_interpreter.architecture}"
 
 
@@ -100,7 +100,7 @@ def test_packages_have_a_floor_of_their_own(running_interpreter: Interpreter, tm
     shutil.copyfile(libc, tmp_path / "private.so")
     floors = probe(replace(running_interpreter, site_folders=(tmp_path,)))["floors"]
     assert floors.loc[(floors["scope"] == "site") & (floors["family"] == "GLIBC"), "private"].item()
-    assert not floors.loc[floors["scope"] == "interpreter", "private"].any()
+    assert not floors.loc[floors["scope"] == "own", "private"].any()
 
 
 def test_a_corrupt_file_is_a_row_and_the_rest_goes_on(

@@ -12,7 +12,7 @@ def recorded(rows: Rows, day: str = "2026-11-21") -> Evidence:
 
 def python(floor: str, **values: str) -> Rows:
     rows = Rows().subject(**values).file("bin/python3", [f"GLIBC_{floor}"])
-    rows.add("floors", scope="interpreter", family="GLIBC", hard=floor)
+    rows.add("floors", scope="own", family="GLIBC", hard=floor)
     return rows
 
 

@@ -83,7 +83,7 @@ def test_what_could_not_be_read_is_unknown() -> None:
 
 def test_the_floor_names_file_and_symbol() -> None:
     evidence = Evidence().subject().file("lib/libpython3.so", ["GLIBC_2.17"])
-    evidence.add("floors", scope="interpreter", family="GLIBC", hard="2.17")
+    evidence.add("floors", scope="own", family="GLIBC", hard="2.17")
     evidence.add(
         "symbols",
         file="lib/libpython3.so",
@@ -143,7 +143,7 @@ def test_packages_that_raise_the_floor_are_named() -> None:
         .file("bin/python3", ["GLIBC_2.9"])
         .file("site/x.so", ["GLIBC_2.17"], scope="site")
     )
-    evidence.add("floors", scope="interpreter", family="GLIBC", hard="2.9")
+    evidence.add("floors", scope="own", family="GLIBC", hard="2.9")
     evidence.add("floors", scope="site", family="GLIBC", hard="2.17")
     found = verdict(evidence.tables())
     assert "an installed package raises the floor to GLIBC_2.17 (site/x.so)" in texts(found, Level.CAUTION)[0]
@@ -270,7 +270,7 @@ def test_every_reason_points_at_columns_that_exist() -> None:
         Evidence().subject().file("bin/python3", ["GLIBC_2.35"], isa_level="x86-64-v3", text_relocations=True)
     )
     evidence.file("lib/x.so", scope="stdlib", executable_stack=True)
-    evidence.add("floors", scope="interpreter", family="GLIBC", hard="2.35")
+    evidence.add("floors", scope="own", family="GLIBC", hard="2.35")
     evidence.add("closure", file="x", scope="stdlib", missing_kind="library", name="libtk.so", needed_by="x")
     evidence.add("libraries", file="lib/x.so", scope="stdlib", soname="libssl.so.3", allowed=False)
     evidence.add("skipped", file="lib/y.so", reason="truncated")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from pyassay import tables
 from pyassay.articles import portability_figures as figures
+from pyassay.articles import portability_shipped as shipped
 from pyassay.evidence import Evidence
 from pyassay.reference import distributions, load
 from pyassay.subjects.display import display_path
@@ -62,10 +63,16 @@ class PortabilityArticle:
         return self.evidence.table("subjects").set_index("subject_id")["label"]
 
     @cached_property
+    def _noun(self) -> str:
+        """What the reader calls a subject: a Python, unless there are others."""
+        kinds = set(self.evidence.table("subjects")["kind"])
+        return "Python" if kinds <= {"interpreter", "environment"} else "subject"
+
+    @cached_property
     def _alike(self) -> dict[str, tuple[str, ...]]:
         """The subjects that share a fate, by the newest of them: equal floor, equal prediction everywhere."""
         floors = self.evidence.table("floors")
-        own = floors[(floors["scope"] == "interpreter") & (floors["family"] == "GLIBC")]
+        own = floors[(floors["scope"] == "own") & (floors["family"] == "GLIBC")]
         floor = dict(zip(own["subject_id"], zip(own["hard"], own["soft"], strict=True), strict=True))
         fates = self.matrix.groupby("subject_id", sort=False)["prediction"].agg(tuple)
         groups: dict[Any, list[str]] = {}
@@ -81,6 +88,13 @@ class PortabilityArticle:
             for newest, members in self._alike.items()
         }
 
+    @cached_property
+    def _libraries(self) -> dict[str, str]:
+        """The C library that each subject is made for; of one that brings its own, or needs none, nothing."""
+        files = self.evidence.table("files")
+        own = files[(files["scope"] != "site") & (files["libc"] != "")]
+        return dict(own.drop_duplicates("subject_id").set_index("subject_id")["libc"].items())
+
     def _labelled(self, frame: pd.DataFrame, *, alike: bool = False) -> pd.DataFrame:
         """Return a frame with the subject's label in front, in the order of the table of subjects.
 
@@ -90,8 +104,11 @@ class PortabilityArticle:
         order = {subject: place for place, subject in enumerate(names)}
         chosen = frame[frame["subject_id"].isin(order)]
         ranked = chosen.assign(_place=chosen["subject_id"].map(order)).sort_values("_place", kind="stable")
-        ranked.insert(0, "Python", ranked["subject_id"].map(names))
+        ranked.insert(0, self._noun, ranked["subject_id"].map(names))
         return ranked.drop(columns=["_place", "subject_id"])
+
+    def _drawn(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return self._labelled(frame, alike=True).rename(columns={self._noun: "Python"})
 
     def verdict(self) -> tables.Shown:
         """Show the verdict on every subject, the best first."""
@@ -100,6 +117,7 @@ class PortabilityArticle:
     def answer(self) -> tables.Shown:
         """Say in a few sentences what the verdicts come to."""
         found = {str(row["subject_id"]): row for row in rules.summary(self.matrix).to_dict("records")}
+        libraries = self._libraries
         sentences: list[str] = []
         for newest, members in sorted(
             self._alike.items(), key=lambda item: -int(found[item[0]]["supported_runs"])
@@ -113,7 +131,8 @@ class PortabilityArticle:
             share = f"all {total}" if runs == total else f"{runs} of the {total}"
             verb = "run" if many else "runs"
             back = f", back to {row['oldest']} ({row['oldest_date'][:4]})" if row["oldest"] else ""
-            sentences.append(f"{name} {verb} on {share} releases in regular support{back}.")
+            made = f" {libraries[newest]}" if libraries.get(newest) else ""
+            sentences.append(f"{name} {verb} on {share}{made} releases in regular support{back}.")
         text = (
             " ".join(tables.shown_text(sentence) for sentence in sentences) or "There is no Python to judge."
         )
@@ -137,6 +156,9 @@ class PortabilityArticle:
     def provenance(self) -> tables.Shown:
         """Show where each Python comes from and the first clue to it."""
         subjects = self.evidence.table("subjects")
+        subjects = subjects[subjects["kind"].isin(["interpreter", "environment"])]
+        if not len(subjects):
+            return shipped.said("No interpreter is among the subjects: these are artifacts only.")
         frame = pd.DataFrame(
             {
                 "Python": subjects["label"],
@@ -160,18 +182,30 @@ class PortabilityArticle:
             limit=0,
         )
 
+    def artifacts(self) -> tables.Shown:
+        """Show what is shipped: format, size, exact platform tag."""
+        return shipped.artifacts(self.evidence)
+
+    def wheels(self) -> tables.Shown:
+        """Show of every wheel what its tags claim, and what its files make."""
+        return shipped.wheels(self.evidence)
+
+    def put_to_test(self) -> tables.Shown:
+        """Show what happened where the subjects were tried, beside what was foretold."""
+        return shipped.put_to_test(
+            self.evidence, self.matrix, dict(zip(self._labels.index, self._labels, strict=True))
+        )
+
     def floors(self) -> tables.Shown:
         """Show the newest version of every library family that each Python requires."""
         floors = self.evidence.table("floors")
-        own = floors[(floors["scope"] == "interpreter") & floors["family"].isin(_FAMILIES_SHOWN)]
+        own = floors[(floors["scope"] == "own") & floors["family"].isin(_FAMILIES_SHOWN)]
         wide = own.pivot_table(
             index="subject_id", columns="family", values="hard", aggfunc="first", fill_value=""
         )
         columns = [family for family in _FAMILIES_SHOWN if family in wide.columns]
         tags = self.evidence.table("tags")
-        exact = (
-            tags[tags["scope"] == "interpreter"].drop_duplicates("subject_id").set_index("subject_id")["tag"]
-        )
+        exact = tags[tags["scope"] == "own"].drop_duplicates("subject_id").set_index("subject_id")["tag"]
         site = floors[(floors["scope"] == "site") & (floors["family"] == "GLIBC")].set_index("subject_id")[
             "hard"
         ]
@@ -180,20 +214,20 @@ class PortabilityArticle:
         frame["GLIBC of its packages"] = [site.get(subject, "") for subject in frame["subject_id"]]
         return tables.table(
             self._labelled(frame),
-            caption="The newest symbol version of each family that the interpreter itself requires, and the "
-            "exact platform tag (PEP 600) that this makes.",
+            caption=f"The newest symbol version of each family that each {self._noun} itself requires, "
+            "and the exact platform tag (PEP 600) that this makes.",
         )
 
     def floor_chart(self) -> alt.LayerChart | alt.FacetChart:
         """Draw each Python's glibc floor on the date of that glibc."""
         floors = self.evidence.table("floors")
-        own = floors[(floors["scope"] == "interpreter") & (floors["family"] == "GLIBC")]
-        return figures.floors(self._labelled(own, alike=True))
+        own = floors[(floors["scope"] == "own") & (floors["family"] == "GLIBC")]
+        return figures.floors(self._drawn(own))
 
     def why(self) -> tables.Shown:
         """Show which symbols of which files hold each floor up, and what kind of symbol each is."""
         floors = self.evidence.table("floors")
-        own = floors[(floors["scope"] == "interpreter") & (floors["hard"] != "")]
+        own = floors[(floors["scope"] == "own") & (floors["hard"] != "")]
         symbols = self.evidence.table("symbols")
         at = symbols[(symbols["scope"] != "site") & symbols["family"].isin(_FAMILIES_SHOWN)]
         at = at.merge(own[["subject_id", "family", "hard"]], on=["subject_id", "family"])
@@ -245,12 +279,12 @@ class PortabilityArticle:
     def family_chart(self) -> alt.LayerChart | alt.FacetChart:
         """Draw the oldest release of every distribution on which each Python runs."""
         oldest = rules.oldest_by_family(self.matrix).rename(columns={"label": "release"})
-        return figures.families(self._labelled(oldest, alike=True), rows=list(self._names.values()))
+        return figures.families(self._drawn(oldest), rows=list(self._names.values()))
 
     def year_chart(self) -> alt.LayerChart | alt.FacetChart:
         """Draw on how many of the glibc distributions released in each year each Python runs."""
         on_glibc = self.matrix[self.matrix["libc"] == "glibc"]
-        predictions = self._labelled(on_glibc.rename(columns={"label": "release"}), alike=True)
+        predictions = self._drawn(on_glibc.rename(columns={"label": "release"}))
         return figures.years(predictions, until=self.on.year, rows=list(self._names.values()))
 
     def refusals(self) -> tables.Shown:
@@ -365,7 +399,7 @@ class PortabilityArticle:
     def result(self) -> dict[str, Any]:
         """Return the verdicts and key numbers for machines: the last output of the notebook."""
         floors = self.evidence.table("floors")
-        glibc = floors[(floors["scope"] == "interpreter") & (floors["family"] == "GLIBC")]
+        glibc = floors[(floors["scope"] == "own") & (floors["family"] == "GLIBC")]
         hard = dict(zip(glibc["subject_id"], glibc["hard"], strict=True))
         runs = self.matrix[self.matrix["prediction"] == "runs"].groupby("subject_id").size()
         return {

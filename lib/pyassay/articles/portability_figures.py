@@ -86,7 +86,9 @@ def families(labelled: pd.DataFrame, *, rows: Sequence[str]) -> Chart:
 
 
 def _families_finding(cells: pd.DataFrame) -> str:
-    totals = cells.groupby("label", sort=False)[["runs", "total"]].sum()
+    totals = cells.groupby("label", sort=False)[["runs", "total", "unknown"]].sum()
+    # Of what is not known at all nothing is said.
+    totals = totals.loc[totals["unknown"] < totals["total"], ["runs", "total"]]
     ranked = sorted(
         ((int(runs), int(total), str(label)) for label, runs, total in totals.itertuples()),
         key=lambda item: -item[0],
@@ -129,6 +131,8 @@ def years(labelled: pd.DataFrame, *, until: int, rows: Sequence[str]) -> Chart:
 def _years_finding(cells: pd.DataFrame, until: int) -> str:
     since: dict[str, int] = {}
     for label, group in cells.groupby("label", sort=False):
+        if (group["coverage"] == "not known").all():
+            continue
         refusing = group.loc[group["coverage"] != "all", "year"]
         since[str(label)] = int(refusing.max()) + 1 if len(refusing) else int(group["year"].min())
     if not since:

@@ -108,13 +108,17 @@ def elf_files(interpreter: Interpreter) -> Iterator[TreeFile | Skipped]:
         shown = shown_path(path, interpreter)
         try:
             status = path.stat()
-            if not S_ISREG(status.st_mode) or status.st_size < 52:
-                continue
-            if (status.st_dev, status.st_ino) in seen_inodes:
+            if not S_ISREG(status.st_mode) or (status.st_dev, status.st_ino) in seen_inodes:
                 continue
             with path.open("rb") as file:
                 head = file.read(18)
             if head[:4] != b"\x7fELF":
+                if scope != "runtime" and path.name.endswith(".so"):
+                    # An extension module that is none: damaged, or left by a build that failed.
+                    yield Skipped(shown, "not an ELF file" if head else "an empty file")
+                continue
+            if len(head) < 18:
+                yield Skipped(shown, "a truncated ELF file")
                 continue
             if int.from_bytes(head[16:18], "big" if head[5] == 2 else "little") == 1:
                 continue

@@ -9,17 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pyassay.subjects.display import display_path, display_text
-from pyassay.subjects.model import Confidence, Interpreter, Provenance, SubjectKind
+from pyassay.subjects.model import Artifact, Confidence, Interpreter, Provenance, Subject, SubjectKind
 
 if TYPE_CHECKING:
     from pyassay.subjects.collection import Subjects
     from pyassay.subjects.selectors import SelectorError, find
 
 __all__ = [
+    "Artifact",
     "Confidence",
     "Interpreter",
     "Provenance",
     "SelectorError",
+    "Subject",
     "SubjectKind",
     "Subjects",
     "display_path",

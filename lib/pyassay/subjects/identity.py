@@ -14,7 +14,7 @@ import pyassay
 from pyassay.places.host import StartError, run
 from pyassay.subjects.display import display_path, display_text
 
-__all__ = ["Identity", "NotIdentifiedError", "ask", "guest_script"]
+__all__ = ["QUIET_FLAGS", "Identity", "NotIdentifiedError", "ask", "guest_script", "parsed"]
 
 _MAX_OUTPUT_BYTES = 1 << 20
 _MAX_TEXT = 400
@@ -23,7 +23,7 @@ _VERSION = re.compile(r"\d{1,2}\.\d{1,3}\.\d{1,3}(?:(?:a|b|rc)\d{1,3})?")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 # No bytecode is written into the subject; nothing of the user, of the environment or of .pth files is run.
 # (2.7 has no -I.)
-_FLAGS = ("-E", "-s", "-S", "-B", "-")
+QUIET_FLAGS = ("-E", "-s", "-S", "-B", "-")
 
 
 class NotIdentifiedError(Exception):
@@ -74,7 +74,7 @@ def ask(
     shown = display_path(executable)
     try:
         completed = run(
-            (executable, *_FLAGS),
+            (executable, *QUIET_FLAGS),
             timeout_s=timeout_s,
             input_bytes=guest_script("identity"),
             max_output_bytes=_MAX_OUTPUT_BYTES,
@@ -90,7 +90,7 @@ def ask(
         code = completed.returncode
         how = f"exit status {code}" if code is None or code >= 0 else f"killed by signal {-code}"
         raise NotIdentifiedError(f"{shown}: {how}{_last_words(completed.stderr)}")
-    return _parsed(completed.stdout, shown)
+    return parsed(completed.stdout, shown)
 
 
 def _last_words(stderr: bytes) -> str:
@@ -98,7 +98,30 @@ def _last_words(stderr: bytes) -> str:
     return f": {_line(lines[-1])}" if lines else ""
 
 
-def _parsed(stdout: bytes, shown: str) -> Identity:
+def parsed(stdout: bytes, shown: str, *, is_folder: Callable[[Path], bool] = Path.is_dir) -> Identity:
+    """Return the identity that the script printed.
+
+    Parameters
+    ----------
+    stdout : bytes
+    shown : str
+        What errors call the interpreter.
+    is_folder : callable
+        Tells whether a folder exists where the interpreter lives; by default on this host.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If it is no identity.
+    """
+
+    def folder(value: Any) -> Path | None:
+        path = _path(value)
+        try:
+            return path if path is not None and is_folder(path) else None
+        except OSError:
+            return None
+
     lines = stdout.strip().splitlines()
     try:
         document = json.loads(lines[-1]) if lines else None
@@ -126,9 +149,9 @@ def _parsed(stdout: bytes, shown: str) -> Identity:
         build_name=_text(facts.get("build_name")),
         build_date=_text(facts.get("build_date")),
         executable=_path(facts.get("executable")),
-        prefix=_folder(facts.get("prefix")),
-        exec_prefix=_folder(facts.get("exec_prefix")),
-        base_prefix=_folder(facts.get("base_prefix")),
+        prefix=folder(facts.get("prefix")),
+        exec_prefix=folder(facts.get("exec_prefix")),
+        base_prefix=folder(facts.get("base_prefix")),
         paths={name: path for name, value in _items(facts.get("paths")) if (path := _path(value))},
         site_folders=tuple(path for value in _list(facts.get("site_folders")) if (path := _path(value))),
         variables={
@@ -155,14 +178,6 @@ def _matching(pattern: re.Pattern[str], value: Any) -> str:
 def _path(value: Any) -> Path | None:
     good = isinstance(value, str) and value.startswith("/") and "\0" not in value and len(value) < 4096
     return Path(value) if good else None
-
-
-def _folder(value: Any) -> Path | None:
-    path = _path(value)
-    try:
-        return path if path is not None and path.is_dir() else None
-    except OSError:
-        return None
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-__all__ = ["Confidence", "Interpreter", "Provenance", "SubjectKind"]
+__all__ = ["Artifact", "Confidence", "Interpreter", "Provenance", "Subject", "SubjectKind"]
 
 
 class SubjectKind(StrEnum):
@@ -14,6 +14,8 @@ class SubjectKind(StrEnum):
 
     INTERPRETER = "interpreter"
     ENVIRONMENT = "environment"
+    ARTIFACT = "artifact"
+    IMAGE = "image"
 
 
 class Confidence(StrEnum):
@@ -87,6 +89,9 @@ class Interpreter:
         Why it could not be asked (crashed, hung, not executable ...): one line; None when all is well.
     abi_flags : str
         ``t`` free-threaded, ``d`` debug, ``m`` (3.7 and older); mostly empty.
+    image : str
+        The image that it lies in, as the reader named it; then its paths are paths in there. Empty: this
+        host.
     """
 
     id: str
@@ -111,3 +116,48 @@ class Interpreter:
     provenance: Provenance
     error: str | None = None
     abi_flags: str = ""
+    image: str = ""
+
+    @property
+    def location(self) -> Path:
+        """Return the path that a reader knows it by."""
+        return self.environment or self.executable
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Something that is shipped: a wheel, a pex, a binary, a package, a folder, or a whole image.
+
+    Attributes
+    ----------
+    id : str
+        Stable within a run, fit for file names and HTML anchors: ``wheel-numpy-2.3.1-cp312``.
+    label : str
+        What charts and tables call it; unique within one :func:`find`.
+    kind : SubjectKind
+        ``artifact`` or ``image``.
+    path : Path
+        The file or folder; of an image its reference (``debian:trixie``).
+    format : str
+        What its bytes say it is: ``wheel``, ``pex``, ``deb``, ``file`` ...; empty when it could not be read.
+    size_bytes : int or None
+        Of the file; None of a folder or an image.
+    error : str or None
+        Why it cannot be read at all: one line.
+    """
+
+    id: str
+    label: str
+    kind: SubjectKind
+    path: Path
+    format: str
+    size_bytes: int | None = None
+    error: str | None = None
+
+    @property
+    def location(self) -> Path:
+        """Return the path that a reader knows it by."""
+        return self.path
+
+
+Subject = Interpreter | Artifact

@@ -41,7 +41,7 @@ def named(subjects: Iterable[Interpreter]) -> list[Interpreter]:
     id_counts, label_counts = Counter(ids), Counter(labels)
     finished = []
     for one, identifier, label in zip(ordered, ids, labels, strict=True):
-        path = os.fsencode(one.environment or one.executable)
+        path = os.fsencode(one.environment or one.executable) + one.image.encode()
         mark = blake2s(path, digest_size=3).hexdigest()
         finished.append(
             replace(
@@ -70,6 +70,7 @@ def _order(one: Interpreter) -> tuple[object, ...]:
         one.provenance.installer,
         os.fsencode(one.executable),
         os.fsencode(one.environment or ""),
+        one.image,
     )
 
 
@@ -80,6 +81,8 @@ def _id(one: Interpreter) -> str:
         parts = ["unasked", one.executable.name]
     else:
         parts = [one.implementation, _version(one), _builder(one)]
+    if one.image:
+        parts += ["in", one.image]
     text = "-".join(re.sub(r"[^a-z0-9.]+", "-", part.lower()).strip("-.") for part in parts if part)
     return re.sub(r"-{2,}", "-", text)[:100].strip("-") or "unnamed"
 
@@ -94,6 +97,8 @@ def _label(one: Interpreter) -> str:
     if one.kind is SubjectKind.ENVIRONMENT and one.environment is not None:
         inner = f"{_version(one)} {by}".strip() if one.error is None else "base is gone"
         label = f"{one.environment.name} ({inner})"
+    if one.image:
+        label += f" in {one.image}"
     return display_text(label)[:80]
 
 

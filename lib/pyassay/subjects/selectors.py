@@ -6,8 +6,12 @@
 ``uv:3.12``         by who built or installed it: any builder or installer, with or without a version
 ``pyenv:NAME``      ... or the name of its folder
 ``venv:PATH``       a virtual environment
-``PATH``            an interpreter, a virtual environment, or a folder that is searched
+``PATH``            an interpreter, a virtual environment, an artifact (wheel, pex, deb, binary ...), or a
+                    folder: the Pythons in it, or, where there are none, the folder as an artifact
 ``GLOB``            the same for each path that it matches
+``python:PATH``     an interpreter, whatever its name
+``artifact:PATH``   an artifact, whatever Pythons it holds
+``docker:IMAGE``    an image of the Docker engine, and every Python in it
 an id or a label    as ``pyassay find`` lists it
 ==================  ==================================================================================
 """
@@ -24,6 +28,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from pyassay.subjects.artifacts import artifact, is_artifact, named_artifacts
+from pyassay.subjects.bounded import entries
 from pyassay.subjects.collection import Subjects
 from pyassay.subjects.display import display_path, display_text
 from pyassay.subjects.interpreters import Gathering
@@ -35,7 +41,7 @@ from pyassay.subjects.locations import (
     shim_of,
     system_locations,
 )
-from pyassay.subjects.model import Interpreter
+from pyassay.subjects.model import Artifact, Interpreter
 from pyassay.subjects.naming import named
 from pyassay.subjects.packages import distribution
 from pyassay.subjects.provenance import BUILDERS, INSTALLERS, distribution_key
@@ -48,7 +54,7 @@ _PREFIX = re.compile(r"([a-z][a-z0-9_-]*):(.*)", re.DOTALL)
 _ALIASES = {"pbs": "python-build-standalone", "docker-image": "docker-official"}
 # One word for what several builders make.
 _GROUPS = {"conda": frozenset({"conda", "conda-forge", "anaconda"})}
-_PLACES_TO_COME = frozenset({"docker", "podman", "image", "rootfs"})
+_PLACES_TO_COME = frozenset({"podman", "image", "rootfs"})
 _MAX_MATCHES = 5_000
 _MAX_SELECTOR = 4_096
 
@@ -62,15 +68,16 @@ def find(
     search: Sequence[str | os.PathLike[str]] = (),
     timeout_s: float = 10.0,
 ) -> Subjects:
-    """Find interpreters: all of this host, or those that selectors name.
+    """Find subjects: every interpreter of this host, or the interpreters and artifacts that selectors name.
 
-    Each is started once on this host, with the rights of whoever calls: search no folder of strangers.
+    Each interpreter is started once on this host, with the rights of whoever calls: search no folder of
+    strangers. An artifact is never started.
 
     Parameters
     ----------
     *selectors : str or path
-        A path or glob, ``python3.12``, ``3.12``, ``uv:3.12``, ``pyenv:3.12.1``, ``venv:PATH``, an id.
-        None: all.
+        A path or glob, ``python3.12``, ``3.12``, ``uv:3.12``, ``pyenv:3.12.1``, ``venv:PATH``,
+        ``artifact:PATH``, an id. None: all interpreters.
     search : sequence of path, optional
         Folders to search, too (bounded, no links followed).
     timeout_s : float
@@ -79,8 +86,8 @@ def find(
     Returns
     -------
     Subjects
-        Each interpreter once, sorted by version, builder and path; one that could not be asked has an
-        ``error``.
+        Each interpreter once, sorted by version, builder and path, then each artifact, by name; one that
+        could not be asked or read has an ``error``.
 
     Raises
     ------
@@ -103,13 +110,16 @@ def find(
     everything = named(gathering.interpreters())
     if not wanted:
         return Subjects(everything, walk.remarks)
-    chosen: dict[tuple[Path, Path | None], Interpreter] = {}
+    chosen: dict[tuple[Path, Path | None, str], Interpreter] = {}
+    artifacts: dict[Path, Artifact] = {}
     for one in wanted:
         matches = one.choose(gathering, everything)
-        if not matches:
+        if not matches and not one.artifacts and not one.images:
             raise SelectorError(f"{one.shown}: no interpreter found{_nearest(one.text, everything)}")
-        chosen |= {(match.executable, match.environment): match for match in matches}
-    return Subjects(named(chosen.values()), walk.remarks)
+        chosen |= {(match.executable, match.environment, match.image): match for match in matches}
+        artifacts |= {Path(os.path.realpath(path)): artifact(path) for path in one.artifacts}
+        artifacts |= {image.path: image for image in one.images}
+    return Subjects([*named(chosen.values()), *named_artifacts(artifacts.values())], walk.remarks)
 
 
 @dataclass(slots=True)
@@ -119,6 +129,8 @@ class _Wanted:
     text: str
     needs_all: bool = True
     keys: list[Path] = field(default_factory=list)
+    artifacts: list[Path] = field(default_factory=list)
+    images: list[Artifact] = field(default_factory=list)
 
     @property
     def shown(self) -> str:
@@ -135,10 +147,32 @@ class _Wanted:
 @dataclass(slots=True)
 class _ByPath(_Wanted):
     paths: tuple[Path, ...] = ()
+    only: str = ""
 
     def gather(self, gathering: Gathering, walk: Search) -> None:
         for path in self.paths:
-            self.keys += self._keys(path, gathering, walk)
+            if self.only == "artifact":
+                self._artifact(path)
+            elif not self.only and path.is_file() and is_artifact(path):
+                self.artifacts.append(path)
+            else:
+                self.keys += self._keys(path, gathering, walk)
+        # A folder without any Python is what somebody ships; one of many that a glob matches is not.
+        if not self.keys and not self.only and len(self.paths) == 1 and self.paths[0].is_dir():
+            self._folder(self.paths[0])
+
+    def _folder(self, folder: Path) -> None:
+        """Take a wheelhouse wheel by wheel: each has a tag, a machine and a C library of its own."""
+        wheels = [path for path in entries(folder) if path.name.endswith(".whl") and path.is_file()]
+        if wheels:
+            self.artifacts += sorted(wheels)
+        else:
+            self._artifact(folder)
+
+    def _artifact(self, path: Path) -> None:
+        if not path.exists():
+            raise SelectorError(f"{self.shown}: no such file or folder")
+        self.artifacts.append(path)
 
     def _keys(self, path: Path, gathering: Gathering, walk: Search) -> list[Path]:
         candidates = self._candidates(path, walk) if path.is_dir() else self._file(path)
@@ -220,6 +254,27 @@ class _ById(_Wanted):
         return [one for one in everything if self.text in {one.id, one.label}]
 
 
+@dataclass(slots=True)
+class _ByImage(_Wanted):
+    reference: str = ""
+    pythons: list[Interpreter] = field(default_factory=list)
+
+    def gather(self, gathering: Gathering, walk: Search) -> None:
+        from pyassay.filetree import FileTreeError
+        from pyassay.places.container import Engine, EngineError
+        from pyassay.subjects.images import image_subjects
+
+        try:
+            with Engine.connect() as engine:
+                image, self.pythons = image_subjects(engine, self.reference)
+        except (EngineError, FileTreeError) as error:
+            raise SelectorError(display_text(" ".join(str(error).split()))) from error
+        self.images.append(image)
+
+    def choose(self, gathering: Gathering, everything: Sequence[Interpreter]) -> list[Interpreter]:
+        return self.pythons
+
+
 def _parse(selector: str | os.PathLike[str]) -> _Wanted:
     text = os.fspath(selector)
     if not isinstance(text, str) or not text.strip() or "\0" in text or len(text) > _MAX_SELECTOR:
@@ -253,15 +308,18 @@ def _parse_prefixed(text: str, prefix: str, rest: str) -> _Wanted:
         raise SelectorError(
             f"{shown}: {prefix}: selectors are not supported yet; only Pythons of this host are"
         )
-    if prefix in {"venv", "path"}:
+    if prefix in {"venv", "path", "python", "artifact"}:
         path = Path(os.path.expanduser(rest))  # noqa: PTH111
         if prefix == "venv" and not (path / "pyvenv.cfg").is_file():
             raise SelectorError(f"{shown}: no virtual environment (no pyvenv.cfg there)")
-        return _ByPath(text, needs_all=False, paths=(path,))
+        only = "" if prefix == "path" else "artifact" if prefix == "artifact" else "python"
+        return _ByPath(text, needs_all=False, paths=(path,), only=only)
+    if prefix == "docker":
+        return _ByImage(text, needs_all=False, reference=rest)
     builder = _ALIASES.get(prefix, prefix)
     # A distribution that has no name of its own here is known where it runs.
     if builder not in {*BUILDERS, *INSTALLERS, distribution_key(distribution())}:
-        known = sorted({*BUILDERS, *INSTALLERS, *_ALIASES, "venv", "path"})
+        known = sorted({*BUILDERS, *INSTALLERS, *_ALIASES, "venv", "path", "python", "artifact", "docker"})
         raise SelectorError(
             f"{shown}: {prefix} is no builder{_did_you_mean(prefix, known) or _list_of(known)}"
         )

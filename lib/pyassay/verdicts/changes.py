@@ -76,6 +76,6 @@ def _facts(evidence: Evidence, policy: Policy | None) -> Mapping[str, dict[str, 
     if "floors" in evidence.tables:
         floors = evidence.table("floors")
         for row in floors[floors["hard"] != ""].to_dict("records"):
-            of = "" if row["scope"] == "interpreter" else " in its packages"
+            of = "" if row["scope"] == "own" else " in its packages"
             facts[str(row["subject_id"])][f"floor of {row['family']}{of}"] = str(row["hard"])
     return facts

@@ -84,9 +84,10 @@ def matrix(tables: Mapping[str, pd.DataFrame], distributions: pd.DataFrame, on: 
     DataFrame
         One row per subject and distribution: the distribution's columns; ``supported`` (nullable boolean);
         ``prediction``: ``runs``, ``partial`` (it starts, but ``refused_modules`` extension modules of the
-        standard library refuse to load), ``refused`` or ``unknown``; ``reason``, one sentence, and ``asks``,
-        the half of it that says what is needed; ``axis``: which library decided (``glibc``, ``libstdc++``,
-        ``libgcc``, ``zlib``, ``libc``, ``stack``, ``machine`` or empty); ``needs_installed``: the libraries
+        standard library, or libraries of an artifact, refuse to load), ``refused`` or ``unknown``;
+        ``reason``, one sentence, and ``asks``, the half of it that says what is needed; ``axis``: which
+        library decided (``glibc``, ``libstdc++``, ``libgcc``, ``zlib``, ``libc``, ``stack``, ``machine`` or
+        empty); ``needs_installed``: the libraries
         that must be installed besides, separated by ``, ``. Installed packages play no part.
     """
     alive = supported(distributions, on).tolist()
@@ -119,14 +120,31 @@ def matrix(tables: Mapping[str, pd.DataFrame], distributions: pd.DataFrame, on: 
 
 
 def _predict(asked: Asked, system: Mapping[str, str]) -> _Outcome:
-    if asked.unreadable:
-        return _Outcome("unknown", asked.unreadable)
-    if asked.machine and asked.machine not in _MACHINES:
-        return _Outcome("unknown", f"no distribution was measured on {asked.machine}", axis="machine")
-    if asked.static:
-        return _Outcome("runs", "its executable is static: it needs no C library of the system")
-    if not asked.libc:
-        return _Outcome("unknown", "which C library it is made for is not known", axis="libc")
+    return _anywhere(asked) or _on(asked, system)
+
+
+def _anywhere(asked: Asked) -> _Outcome | None:
+    """Return the prediction for what no release makes a difference to; None: it does."""
+    outcomes = (
+        (asked.unreadable, "unknown", asked.unreadable, ""),
+        (asked.contained, "runs", "it brings its own C library; only the kernel is the host's", ""),
+        (not asked.native, "runs", "nothing in it is native code", ""),
+        (
+            asked.machine and asked.machine not in _MACHINES,
+            "unknown",
+            f"no distribution was measured on {asked.machine}",
+            "machine",
+        ),
+        (asked.static, "runs", "its executable is static: it needs no C library of the system", ""),
+        (not asked.libc, "unknown", "which C library it is made for is not known", "libc"),
+    )
+    for holds, prediction, asks, axis in outcomes:
+        if holds:
+            return _Outcome(prediction, asks, axis=axis)
+    return None
+
+
+def _on(asked: Asked, system: Mapping[str, str]) -> _Outcome:
     if asked.libc != system["libc"]:
         return _Outcome("refused", f"made for {asked.libc}", f"has {system['libc']}", "libc")
     return _on_musl(asked, system) if asked.libc == "musl" else _on_glibc(asked, system)
@@ -170,14 +188,20 @@ def _on_glibc(asked: Asked, system: Mapping[str, str]) -> _Outcome:
         names = [_module(file) for file, _, _ in failing]
         more = len(names) - _MODULES_SHOWN
         shown = ", ".join(names[:_MODULES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        count = "1 standard module refuses" if len(names) == 1 else f"{len(names)} standard modules refuse"
         _, worst, _ = max(failing, key=lambda item: (item[1].axis != "stack", item[2]))
+        if asked.whole:
+            return _Outcome("refused", worst.asks, worst.has, worst.axis, len(names))
+        noun = asked.module_noun
+        plural = noun.replace("module", "modules").replace("library", "libraries")
+        count = f"1 {noun} refuses" if len(names) == 1 else f"{len(names)} {plural} refuse"
         asks = f"{count} to load ({shown}): {worst.asks}"
         return _Outcome("partial", asks, worst.has, worst.axis, len(names))
     if doubtful is not None:
         return _Outcome(
             "unknown",
-            f"it starts, but for one module it is not known: {doubtful.asks}",
+            doubtful.asks
+            if asked.whole
+            else f"it starts, but for one {asked.module_noun} it is not known: {doubtful.asks}",
             doubtful.has,
             doubtful.axis,
         )

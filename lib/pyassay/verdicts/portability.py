@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import cast
 
 import pandas as pd
 
 from pyassay.elf.versions import version_key
 from pyassay.reference import ReferenceTable, load, supported
+from pyassay.verdicts.claims import Rows, claims
 from pyassay.verdicts.distribution_matrix import matrix, oldest_by_family, summary
 from pyassay.verdicts.lowering import by_file, named, some, what_would_lower
 from pyassay.verdicts.model import Level, Reason, Verdict
 from pyassay.verdicts.policy import Policy, PortabilityPolicy
 from pyassay.verdicts.requirements import executable_stack, flag, rows_by_subject, text
+from pyassay.verdicts.trials import agreement, trials_summary
 
-__all__ = ["judge", "matrix", "oldest_by_family", "summary", "supported", "what_would_lower"]
+__all__ = [
+    "judge",
+    "matrix",
+    "oldest_by_family",
+    "summary",
+    "supported",
+    "trials_summary",
+    "what_would_lower",
+]
 
 QUESTION = "portability"
 _ISA_ORDER = ("x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v4")
@@ -78,11 +89,13 @@ class _Observed:
     libraries: Mapping[str, _Rows]
     closure: Mapping[str, _Rows]
     skipped: Mapping[str, _Rows]
+    lies: Mapping[str, _Rows]
+    trials: Mapping[str, _Rows]
 
     @staticmethod
     def of(tables: Tables) -> _Observed:
         return _Observed(
-            rows_by_subject(tables.get("subjects"), "error", "builder"),
+            rows_by_subject(tables.get("subjects"), "error", "builder", "kind"),
             rows_by_subject(
                 tables.get("files"),
                 *("file", "scope", "machine", "elf_type"),
@@ -94,7 +107,23 @@ class _Observed:
             rows_by_subject(tables.get("libraries"), "file", "scope", "soname", "inside", "allowed"),
             rows_by_subject(tables.get("closure"), "file", "scope", "name"),
             rows_by_subject(tables.get("skipped"), "file", "reason"),
+            _lies(tables),
+            rows_by_subject(
+                tables.get("trials"), "place", "release", "what", "file", "outcome", "message", "foretold"
+            ),
         )
+
+
+def _lies(tables: Tables) -> dict[str, _Rows]:
+    """Return what wheels claim and do not keep, by subject."""
+    if not len(tables.get("wheels", ())):
+        return {}
+    names = ("wheels", "files", "needs", "symbols", "libraries", "python_symbols")
+    found: dict[str, _Rows] = {}
+    rows = {name: tables[name].to_dict("records") for name in names}
+    for finding in claims(cast("Rows", rows)):
+        found.setdefault(finding.subject_id, []).append((finding.line,))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +161,13 @@ class _Case:
 
     @property
     def error(self) -> str:
-        """Why the interpreter could not be run; empty: it was."""
-        return next((text(error) for error, _ in self.rows("subjects")), "")
+        """Why the interpreter could not be run, or the artifact not read; empty: it was."""
+        return next((text(error) for error, *_ in self.rows("subjects")), "")
+
+    @property
+    def shipped(self) -> bool:
+        """Tell whether it is an artifact or an image, not an interpreter."""
+        return next((kind in {"artifact", "image"} for _, _, kind in self.rows("subjects")), False)
 
 
 def _keys(found: pd.DataFrame) -> pd.Series[str]:
@@ -141,7 +175,8 @@ def _keys(found: pd.DataFrame) -> pd.Series[str]:
 
 
 def _judge(case: _Case, reference: ReferenceTable, on: date) -> Verdict:
-    if not case.rows("files"):
+    plain = case.shipped and not case.error and not case.rows("skipped")
+    if not case.rows("files") and not plain:
         why = next(
             filter(None, (case.error, *(text(reason) for _, reason in case.rows("skipped")))),
             "none of its files could be read",
@@ -152,11 +187,13 @@ def _judge(case: _Case, reference: ReferenceTable, on: date) -> Verdict:
     stale = reference.stale(on)
     reasons = [
         *([_too_old(reference, on)] if stale else _distributions(case)),
+        *_claims(case),
         *_floor(case),
         *_missing_here(case),
         *_outside(case),
         *_dangers(case),
         *_packages(case),
+        *_tried(case),
         *_not_observed(case),
     ]
     headline = "not judged: the table of distributions is too old" if stale else _headline(case)
@@ -197,6 +234,8 @@ def _headline(case: _Case) -> str:
     ):
         rows = counted[counted["prediction"] == prediction]
         if len(rows):
+            # What the policy requires comes first: it is what makes the verdict bad.
+            rows = rows.iloc[(~_keys(rows).isin(case.policy.must_run_on)).argsort(kind="stable")]
             # Without the file, whose name holds a version: equal fates get equal headlines.
             asks = str(rows["asks"].iloc[0]).partition(" needs ")
             parts.append(f"{verb} {some(rows['label'])} ({'needs ' + asks[2] if asks[2] else asks[0]})")
@@ -245,8 +284,16 @@ def _distributions(case: _Case) -> list[Reason]:
     return reasons
 
 
+def _claims(case: _Case) -> list[Reason]:
+    lines = [text(line) for (line,) in case.rows("lies")]
+    if not lines:
+        return []
+    more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+    return [Reason(Level.BAD, f"claims what it does not keep: {lines[0]}{more}", "wheels")]
+
+
 def _floor(case: _Case) -> list[Reason]:
-    number = _hard(case, "interpreter", "GLIBC")
+    number = _hard(case, "own", "GLIBC")
     if not number:
         return []
     at = by_file(
@@ -272,6 +319,8 @@ def _missing_here(case: _Case) -> list[Reason]:
         ("runtime", Level.BAD, "the interpreter lacks on this machine"),
         ("stdlib", Level.CAUTION, "standard modules lack on this machine"),
         ("site", Level.CAUTION, "installed packages lack on this machine"),
+        ("program", Level.CAUTION, "its programs lack on this machine"),
+        ("library", Level.CAUTION, "its libraries lack on this machine"),
     ):
         rows = [(text(file), text(name)) for file, whose, name in case.rows("closure") if whose == scope]
         if rows:
@@ -294,13 +343,14 @@ def _outside(case: _Case) -> list[Reason]:
         return []
     count = f"{len(names)} {'library' if len(names) == 1 else 'libraries'}"
     where = {"inside": "False", "allowed": "False"}
-    builder = next((text(builder) for _, builder in case.rows("subjects")), "")
+    builder = next((text(builder) for _, builder, _ in case.rows("subjects")), "")
     if builder in _DISTRIBUTORS:
         said = f"its distribution's packages bring {count} along: {some(names)}"
         return [Reason(Level.GOOD, said, "libraries", where)]
-    runtime = sorted({soname for _, scope, soname in wanted if scope == "runtime"})
-    modules = len({file for file, scope, _ in wanted if scope == "stdlib"})
-    users = f"the interpreter itself needs {some(runtime)}" if runtime else f"for {modules} of its modules"
+    runtime = sorted({soname for _, scope, soname in wanted if scope in {"runtime", "program"}})
+    modules = len({file for file, scope, _ in wanted if scope in {"stdlib", "library"}})
+    noun, of = ("program", "libraries") if case.shipped else ("interpreter", "modules")
+    users = f"the {noun} itself needs {some(runtime)}" if runtime else f"for {modules} of its {of}"
     said = f"{count} must be installed wherever it goes: {some(names)} ({users})"
     return [Reason(Level.CAUTION, said, "libraries", where)]
 
@@ -316,7 +366,7 @@ def _dangers(case: _Case) -> list[Reason]:
         if scope == "site":
             continue
         if executable_stack(stack, machine, elf_type):
-            (started if scope == "runtime" else imported).append(text(file))
+            (started if scope in {"runtime", "program"} else imported).append(text(file))
         if flag(relocations):
             relocated.append(text(file))
         if isa in above:
@@ -324,13 +374,15 @@ def _dangers(case: _Case) -> list[Reason]:
     reasons: list[Reason] = []
     if imported:
         said = f"{some(imported)}: asks for an executable stack, so glibc 2.41 and newer refuse to import it"
-        reasons.append(Reason(policy.executable_stack, said, "files", {"scope": "stdlib"}))
+        scope = "library" if case.shipped else "stdlib"
+        reasons.append(Reason(policy.executable_stack, said, "files", {"scope": scope}))
     if started:
         said = (
             f"{some(started)}: asks for an executable stack, which glibc grants at start, and opens a way in"
         )
         level = min(policy.executable_stack, Level.CAUTION, key=lambda level: level.severity)
-        reasons.append(Reason(level, said, "files", {"scope": "runtime"}))
+        scope = "program" if case.shipped else "runtime"
+        reasons.append(Reason(level, said, "files", {"scope": scope}))
     if relocated:
         said = f"{some(relocated)}: has relocations in its code, which hardened kernels refuse"
         reasons.append(Reason(policy.text_relocations, said, "files", {"text_relocations": "True"}))
@@ -344,7 +396,7 @@ def _dangers(case: _Case) -> list[Reason]:
 def _packages(case: _Case) -> list[Reason]:
     reasons: list[Reason] = []
     for family in ("GLIBC", "GLIBCXX"):
-        site, interpreter = (_hard(case, scope, family) for scope in ("site", "interpreter"))
+        site, interpreter = (_hard(case, scope, family) for scope in ("site", "own"))
         if (version_key(site) or ()) <= (version_key(interpreter) or ()):
             continue
         files = [
@@ -357,6 +409,35 @@ def _packages(case: _Case) -> list[Reason]:
         )
         said = f"an installed package raises the floor to {family}_{site} ({some(files)}); {own}"
         reasons.append(Reason(Level.CAUTION, said, "needs", {"scope": "site", "family": family}))
+    return reasons
+
+
+def _tried(case: _Case) -> list[Reason]:
+    names = ("place", "release", "what", "file", "outcome", "message", "foretold")
+    rows = [dict(zip(names, row, strict=True)) for row in case.rows("trials")]
+    counted = agreement(rows)
+    if not counted.tried:
+        return []
+    places = some(dict.fromkeys(text(row["place"]) for row in rows if row["outcome"] != "not tried"))
+    said = f"put to the test in {places}: {counted.agree} of {counted.tried} predictions held"
+    reasons = [Reason(Level.GOOD, said, "trials")]
+    if counted.disagreements:
+        more = len(counted.disagreements) - 1
+        wrong = counted.disagreements[0] + (f" and {more} more" if more else "")
+        reasons.append(Reason(Level.CAUTION, f"a prediction did not hold: {wrong}", "trials"))
+    required = [
+        row
+        for row in rows
+        if row["release"] in case.policy.must_run_on
+        and row["what"] == "start"
+        and row["outcome"] == "refused"
+    ]
+    if required:
+        first = required[0]
+        said = (
+            f"{text(first['place'])} is required and refused it when it was tried: {text(first['message'])}"
+        )
+        reasons.append(Reason(Level.BAD, said, "trials"))
     return reasons
 
 

@@ -30,6 +30,8 @@ __all__ = [
 
 Number = tuple[int, ...]
 
+_STANDARD, _CARRIED = "standard module", "library of it"
+
 AXES: dict[str, tuple[str, str]] = {
     "GLIBC": ("libc_version", "glibc"),
     "GLIBCXX": ("glibcxx_max", "libstdc++"),
@@ -148,6 +150,14 @@ class Asked:
         By file, those extension modules of the standard library that ask for more than the start does.
     outside : tuple of str
         Sonames that must be installed besides: not carried along, and no part of every system.
+    module_noun : str
+        What a reader calls one of ``modules``: ``standard module``.
+    whole : bool
+        One module that is refused spoils it all.
+    native : bool
+        False: there is nothing in it that a loader would look at.
+    contained : bool
+        It brings its C library along: an image.
     """
 
     unreadable: str
@@ -158,12 +168,16 @@ class Asked:
     start: Demand = field(default_factory=Demand)
     modules: Mapping[str, Demand] = field(default_factory=dict)
     outside: tuple[str, ...] = ()
+    module_noun: str = _STANDARD
+    whole: bool = False
+    native: bool = True
+    contained: bool = False
 
     @staticmethod
     def of_all(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, Asked]]:
         """Yield every subject of the table ``subjects`` with what it asks, in order."""
         subjects = rows_by_subject(
-            tables.get("subjects"), "error", "libc", "libc_version", "prefix", "executable"
+            tables.get("subjects"), "error", "kind", "libc", "libc_version", "prefix", "executable"
         )
         files = rows_by_subject(
             _own(tables, "files"),
@@ -176,8 +190,15 @@ class Asked:
             _own(tables, "libraries"), "file", "soname", "inside", "resolved", "allowed"
         )
         skipped = rows_by_subject(tables.get("skipped"), "file", "reason")
-        for subject_id, ((error, *facts), *_) in subjects.items():
-            if subject_id in files:
+        for subject_id, ((error, kind, *facts), *_) in subjects.items():
+            if kind == "image" and not error:
+                yield subject_id, Asked("", contained=True)
+            elif kind == "artifact" and not error and subject_id not in files and subject_id not in skipped:
+                yield subject_id, Asked("", native=False)
+            elif error and kind == "interpreter" and not _has_modules(files.get(subject_id, [])):
+                # It does not run, and only its launcher was read: that says little of where it would run.
+                yield subject_id, Asked(text(error))
+            elif subject_id in files:
                 yield (
                     subject_id,
                     _asked(
@@ -191,6 +212,10 @@ class Asked:
             else:
                 reasons = (text(error), *(text(reason) for _, reason in skipped.get(subject_id, [])))
                 yield subject_id, Asked(next(filter(None, reasons), "none of its files could be read"))
+
+
+def _has_modules(files: Iterable[tuple[object, ...]]) -> bool:
+    return any(scope == "stdlib" for _, scope, *_ in files)
 
 
 def _own(tables: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame | None:
@@ -207,28 +232,23 @@ def _asked(
     skipped: set[str],
 ) -> Asked:
     host_libc, host_version, prefix, executable = facts
-    carried: set[tuple[str, str]] = set()
-    below: dict[str, list[str]] = {}
-    outside: set[str] = set()
-    known = False
-    for file, soname, inside, resolved, allowed in libraries:
-        known = True
-        if flag(inside):
-            carried.add((text(file), text(soname)))
-            below.setdefault(text(file), []).append(text(resolved))
-        elif flag(allowed) is False:
-            outside.add(text(soname))
+    carried, below, outside, known = _supplied(libraries)
     demands: dict[str, Demand] = {}
+    every: dict[str, tuple[str, str, str, bool]] = {}
     runtime: dict[str, tuple[str, str, str, bool]] = {}
     candidates: list[str] = []
     modules: list[str] = []
+    noun = _STANDARD
     for file, scope, machine, own_libc, interpreter, stack, static, elf_type in files:
         name = text(file)
         demands[name] = Demand(stack=name if executable_stack(stack, machine, elf_type) else "")
-        if scope == "stdlib":
+        every[name] = (text(machine), text(own_libc), text(interpreter), flag(static) is True)
+        if scope in {"program", "library"}:
+            noun = _CARRIED
+        if scope in {"stdlib", "library"}:
             modules.append(name)
             continue
-        runtime[name] = (text(machine), text(own_libc), text(interpreter), flag(static) is True)
+        runtime[name] = every[name]
         if executable in (name, f"{prefix.rstrip('/')}/{name}"):
             candidates.append(name)
     _fill(demands, needs, carried)
@@ -240,7 +260,7 @@ def _asked(
     start = Demand()
     for name in started:
         start.add(demands.get(name, Demand()))
-    alike = [runtime[name] for name in started if name in runtime] or list(runtime.values())
+    alike = [runtime[name] for name in started if name in runtime] or list((runtime or every).values())
     asked_later = {}
     for name in modules:
         demand = Demand()
@@ -259,8 +279,32 @@ def _asked(
         static=static,
         start=start,
         modules=asked_later,
+        module_noun=noun,
+        # Nothing of a wheel is started: whatever refuses one of its files refuses it.
+        whole=not runtime and noun == _CARRIED,
         outside=tuple(sorted(outside)),
     )
+
+
+def _supplied(
+    libraries: Iterable[tuple[object, ...]],
+) -> tuple[set[tuple[str, str]], dict[str, list[str]], set[str], bool]:
+    """Return which file's libraries come along, below which file they lie, what must be installed besides.
+
+    Last: whether anything is known of libraries at all.
+    """
+    carried: set[tuple[str, str]] = set()
+    below: dict[str, list[str]] = {}
+    outside: set[str] = set()
+    known = False
+    for file, soname, inside, resolved, allowed in libraries:
+        known = True
+        if flag(inside):
+            carried.add((text(file), text(soname)))
+            below.setdefault(text(file), []).append(text(resolved))
+        elif flag(allowed) is False:
+            outside.add(text(soname))
+    return carried, below, outside, known
 
 
 def executable_stack(stack: object, machine: object, elf_type: object) -> bool:

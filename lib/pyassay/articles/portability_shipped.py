@@ -1,0 +1,155 @@
+"""What the article on portability shows of artifacts, and of what was put to the test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from pyassay import tables
+from pyassay.evidence import Evidence
+from pyassay.subjects.display import display_path
+from pyassay.verdicts.claims import claims
+from pyassay.verdicts.portability import trials_summary
+from pyassay.verdicts.trials import agreement
+
+__all__ = ["artifacts", "put_to_test", "said", "wheels"]
+
+_WORDS = {
+    "runs": "runs",
+    "partial": "runs in part",
+    "refused": "refused",
+    "unknown": "not known",
+    "": "no such release",
+}
+
+
+def said(sentence: str) -> tables.Shown:
+    """Show one sentence."""
+    text = tables.shown_text(sentence)
+    return tables.Shown(f"<p>{escape(text)}</p>", text)
+
+
+def artifacts(evidence: Evidence) -> tables.Shown:
+    """Show what is shipped: format, size, exact platform tag and nearest policy."""
+    subjects = evidence.table("subjects")
+    shipped = subjects[subjects["kind"].isin(["artifact", "image"])]
+    if not len(shipped):
+        return said("No artifact is among the subjects: these are Pythons only.")
+    tags = evidence.table("tags").drop_duplicates("subject_id").set_index("subject_id")
+    files = evidence.table("files").groupby("subject_id").size()
+    frame = pd.DataFrame(
+        {
+            "artifact": shipped["label"],
+            "what it is": shipped["format"],
+            "size": shipped["size_bytes"],
+            "ELF files": [int(files.get(subject, 0)) for subject in shipped["subject_id"]],
+            "platform tag": [_cell(tags, subject, "tag") for subject in shipped["subject_id"]],
+            "nearest policy": [_cell(tags, subject, "policy") for subject in shipped["subject_id"]],
+            "where": shipped["executable"].map(display_path),
+        }
+    )
+    return tables.table(
+        frame,
+        caption="What is shipped, and the exact platform tag that all of its ELF files together make.",
+        units={"size": "bytes"},
+        formats={"size": ",d"},
+        code=["where"],
+        limit=20,
+    )
+
+
+def _records(evidence: Evidence, name: str) -> list[dict[str, Any]]:
+    return [{str(key): cell for key, cell in row.items()} for row in evidence.table(name).to_dict("records")]
+
+
+def _cell(frame: pd.DataFrame, subject: object, column: str) -> str:
+    return str(frame.at[subject, column]) if subject in frame.index else ""
+
+
+def wheels(evidence: Evidence) -> tables.Shown:
+    """Show of every wheel what its tags claim and what its files make."""
+    found = evidence.table("wheels")
+    if not len(found):
+        return said("There is no wheel among the subjects, so no claim to hold against the files.")
+    names = ("wheels", "files", "needs", "symbols", "libraries", "python_symbols")
+    rows = {name: _records(evidence, name) for name in names}
+    broken: dict[tuple[str, str], list[str]] = {}
+    prefixes = [(str(row["subject_id"]), str(row["wheel"]), str(row["prefix"])) for row in rows["wheels"]]
+    for finding in claims(rows):
+        for subject, wheel, prefix in prefixes:
+            if subject == finding.subject_id and (finding.file == wheel or finding.file.startswith(prefix)):
+                broken.setdefault((subject, wheel), []).append(f"{finding.file}: {finding.found}")
+    frame = pd.DataFrame(
+        [
+            {
+                "wheel": row["wheel"],
+                "claims": ", ".join(row["claimed"]),
+                "its files make": row["tag"]
+                or ("no ELF file" if not row["elf_files"] else "several machines"),
+                "kept": "no" if broken.get((row["subject_id"], row["wheel"])) else "yes",
+                "because": "; ".join(broken.get((row["subject_id"], row["wheel"]), [])[:2]),
+            }
+            for row in rows["wheels"]
+        ]
+    )
+    return tables.table(
+        frame,
+        caption="What the tags of each wheel claim, and the exact tag of its files.",
+        sort=["kept", "wheel"],
+        limit=30,
+    )
+
+
+def put_to_test(evidence: Evidence, matrix: pd.DataFrame, labels: Mapping[str, str]) -> tables.Shown:
+    """Show what happened in the places where the subjects were tried, beside what was foretold."""
+    trials = evidence.table("trials")
+    if not len(trials):
+        return said(
+            "Nothing was put to the test in this run: every statement above is read from the files. "
+            "pyassay report --run tries each Python and artifact in the images at hand."
+        )
+    counted = agreement(_records(evidence, "trials"))
+    summary = trials_summary(trials, matrix)
+    tried = summary[summary["observed"] != "not tried"]
+    untried = summary[summary["observed"] == "not tried"]
+    frame = pd.DataFrame(
+        {
+            "subject": [labels[subject] for subject in tried["subject_id"]],
+            "place": tried["place"],
+            "foretold by its release": tried["predicted"].map(_WORDS),
+            "observed": tried["observed"].map(_WORDS),
+            "tried": tried["tried"],
+            "as foretold of the place": tried["agree"],
+            "the first refusal": tried["why"],
+        }
+    )
+    wrong = "".join(f"<li>{escape(tables.shown_text(line))}</li>" for line in counted.disagreements[:20])
+    headline = f"{counted.agree} of {counted.tried} predictions held where they were tried."
+    shown = tables.table(
+        frame,
+        caption="Programs started and standard modules loaded, beside what the files foretold of that very "
+        "place: its libraries and their versions.",
+        limit=30,
+    )
+    parts = [tables.Shown(f"<p><strong>{escape(headline)}</strong></p>", headline), shown]
+    if wrong:
+        listed = "\n".join(counted.disagreements[:20])
+        parts.append(tables.Shown(f"<p>Not as foretold:</p><ul>{wrong}</ul>", f"Not as foretold:\n{listed}"))
+    if len(untried):
+        parts.append(
+            tables.table(
+                pd.DataFrame(
+                    {
+                        "subject": [labels[subject] for subject in untried["subject_id"]],
+                        "place": untried["place"],
+                        "not tried, because": untried["why"],
+                    }
+                ),
+                caption="What was not tried, and why.",
+                limit=5,
+            )
+        )
+    return tables.Shown("".join(part.html for part in parts), "\n".join(part.text for part in parts))

@@ -93,7 +93,8 @@ class PortabilityArticle:
         """The C library that each subject is made for; of one that brings its own, or needs none, nothing."""
         files = self.evidence.table("files")
         own = files[(files["scope"] != "site") & (files["libc"] != "")]
-        return dict(own.drop_duplicates("subject_id").set_index("subject_id")["libc"].items())
+        first = own.drop_duplicates("subject_id")
+        return dict(zip(first["subject_id"], first["libc"], strict=True))
 
     def _labelled(self, frame: pd.DataFrame, *, alike: bool = False) -> pd.DataFrame:
         """Return a frame with the subject's label in front, in the order of the table of subjects.

@@ -60,7 +60,15 @@ def artifact(path: Path) -> Artifact:
     except (FileTreeError, OSError) as raised:
         size, found = None, ""
         error = display_text((raised.strerror if isinstance(raised, OSError) else None) or str(raised))
-    return Artifact("", display_text(path.absolute().name or str(path))[:120], SubjectKind.ARTIFACT, path, found, size, error)
+    return Artifact(
+        "",
+        display_text(path.absolute().name or str(path))[:120],
+        SubjectKind.ARTIFACT,
+        path,
+        found,
+        size,
+        error,
+    )
 
 
 def named_artifacts(artifacts: Iterable[Artifact]) -> list[Artifact]:

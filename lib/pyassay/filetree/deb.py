@@ -1,0 +1,90 @@
+"""Debian packages: an ar archive of two tar archives.
+
+The ar format is read here, in thirty lines: python-debian's reader wants a file that it can seek in, and
+trusts the sizes in the headers.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from pyassay.filetree import tarred
+from pyassay.filetree.model import FileTreeError, Member, Refused, one_line
+from pyassay.filetree.packed import unpacked
+from pyassay.filetree.reading import Context
+
+__all__ = ["MAGIC", "read"]
+
+MAGIC = b"!<arch>\n"
+_HEADER = 60
+_MAX_PARTS = 20
+_PACKINGS = {".gz": "gz", ".xz": "xz", ".zst": "zst", ".bz2": "bz2", ".tar": ""}
+
+
+def read(source: BinaryIO, context: Context) -> Iterator[Member | Refused]:
+    """Yield the files that a package installs, and below ``DEBIAN/`` those that describe it.
+
+    Raises
+    ------
+    FileTreeError
+        If it is damaged.
+    """
+    if source.read(len(MAGIC)) != MAGIC:
+        raise FileTreeError("not an ar archive")
+    for _ in range(_MAX_PARTS):
+        header = source.read(_HEADER)
+        if not header:
+            return
+        name, size = _header(header)
+        part = _Part(source, size)
+        stream = cast("BinaryIO", part)
+        if name.startswith(("control.tar", "data.tar")):
+            inner = Context(context.limits, context.prefix, context.depth, context.used)
+            if name.startswith("control"):
+                inner.prefix += "DEBIAN/"
+            packing = _packing(name)
+            if packing is None:
+                yield Refused(context.prefix + one_line(name), "packed in a way that is not known")
+            else:
+                yield from tarred.read(unpacked(stream, packing) if packing else stream, inner)
+        part.skip()
+        if size % 2:
+            source.read(1)
+
+
+def _header(header: bytes) -> tuple[str, int]:
+    if len(header) < _HEADER or header[58:60] != b"`\n":
+        raise FileTreeError("damaged ar archive: a header that is none")
+    name = header[:16].decode("ascii", "replace").strip().rstrip("/")
+    digits = header[48:58].strip()
+    if not digits.isdigit():
+        raise FileTreeError(f"damaged ar archive: {one_line(name)} has no size")
+    return name, int(digits)
+
+
+def _packing(name: str) -> str | None:
+    return next((packing for suffix, packing in _PACKINGS.items() if name.endswith(suffix)), None)
+
+
+class _Part(io.RawIOBase):
+    """One member of an ar archive, as a stream that ends with it."""
+
+    def __init__(self, source: BinaryIO, size: int) -> None:
+        super().__init__()
+        self._source = source
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = self._source.read(min(wanted, 1 << 20)) if wanted else b""
+        self._left = self._left - len(data) if data else 0
+        return data
+
+    def skip(self) -> None:
+        while self.read(1 << 20):
+            pass

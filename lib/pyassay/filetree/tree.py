@@ -1,0 +1,265 @@
+"""One interface over everything that holds files: what it is, is told by its bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from pyassay.filetree import deb, docker_archive, folder, tarred, zipped
+from pyassay.filetree.model import FileTree, FileTreeError, Limits, Member, Refused, one_line
+from pyassay.filetree.packed import MAGICS, unpacked
+from pyassay.filetree.reading import Context, Enough, Reader
+
+__all__ = ["Format", "open_tree"]
+
+_HEAD_BYTES = 4096
+_ZIP_MAGIC = b"PK\x03\x04"
+_EMPTY_ZIP = b"PK\x05\x06"
+# What is opened inside an archive: documents and data files that happen to be zip archives are not.
+_NESTED_SUFFIXES = (
+    *(".whl", ".zip", ".pex", ".pyz", ".shiv", ".egg", ".deb"),
+    *(".tar", ".tgz", ".txz", ".tbz", ".tzst", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a source was recognised as: its name, how to read it, and what it says of itself."""
+
+    name: str
+    reader: Reader
+    details: dict[str, str]
+
+
+def open_tree(
+    source: Path | BinaryIO, name: str | None = None, *, limits: Limits | None = None, nested: bool = True
+) -> FileTree:
+    """Open a folder, an archive, or a single file.
+
+    Parameters
+    ----------
+    source : Path or binary file
+        A file that cannot seek is read as a tar stream (the export of a container).
+    name : str, optional
+        What messages call it.
+    limits : Limits, optional
+    nested : bool
+        Open archives inside, too; their members go by ``outer.whl!/inner``.
+
+    Raises
+    ------
+    FileTreeError
+        If it cannot be read at all: ``<name>: <why>``.
+    """
+    shown = one_line(name if name is not None else source)
+    context = Context(limits or Limits())
+    if isinstance(source, Path) and source.is_dir():
+        return _tree(shown, "folder", folder.read(source, context), context, nested=nested)
+    try:
+        stream = folder.open_regular(source) if isinstance(source, Path) else source
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise FileTreeError(f"{shown}: {one_line(why).removeprefix(f'{shown}: ')}") from error
+    close = stream.close if isinstance(source, Path) else (lambda: None)
+    if not stream.seekable():
+        return _tree(shown, "tar", tarred.read(stream, context), context, nested=nested, close=close)
+    try:
+        own_name = source.name if isinstance(source, Path) else Path(shown).name
+        found = recognise(stream, own_name)
+        stream.seek(0)
+        items = found.reader(stream, context)
+    except FileTreeError as error:
+        close()
+        raise FileTreeError(f"{shown}: {error}") from error
+    return _tree(shown, found.name, items, context, nested=nested, close=close, details=found.details)
+
+
+def recognise(source: BinaryIO, name: str) -> Format:
+    """Tell what a seekable file is.
+
+    Raises
+    ------
+    FileTreeError
+        If it begins as an archive and cannot be one.
+    """
+    source.seek(0)
+    head = source.read(_HEAD_BYTES)
+    packing = next((key for key, magic in MAGICS.items() if head.startswith(magic)), "")
+    found: Format | None = None
+    if head.startswith(deb.MAGIC):
+        found = Format("deb", deb.read, {})
+    elif packing:
+        found = _packed(source, packing, name)
+    elif head.startswith((_ZIP_MAGIC, _EMPTY_ZIP)):
+        found = _zip(source)
+    elif tarred.is_tar(head):
+        image = docker_archive.is_docker_archive(source)
+        found = Format("docker-archive", docker_archive.read, {}) if image else Format("tar", tarred.read, {})
+    elif head.startswith(b"\x7fELF"):
+        found = _appended(source, name)
+    else:
+        found = _zip_after(source, head)
+    return found or _single(name)
+
+
+def _zip_after(source: BinaryIO, head: bytes) -> Format | None:
+    """Return the zip archive that follows a script (a zipapp); what only ends like one is none."""
+    if zipped.is_zip(source):
+        try:
+            return _zip(source)
+        except FileTreeError:
+            if head.startswith(b"#!"):
+                raise
+    return None
+
+
+def _zip(source: BinaryIO) -> Format:
+    with zipped.open_zip(source) as archive:
+        return Format(zipped.zip_format(archive.namelist()), zipped.read, {})
+
+
+def _packed(source: BinaryIO, packing: str, name: str) -> Format | None:
+    source.seek(0)
+    try:
+        head = _first(unpacked(source, packing), _HEAD_BYTES)
+    except FileTreeError:
+        # A truncated archive is one still; what else is packed, and damaged, is a file.
+        head = b""
+        if not name.lower().endswith(_NESTED_SUFFIXES):
+            return None
+    if head and not tarred.is_tar(head):
+        return None
+    return Format("tar", partial(_read_packed, packing=packing), {"packing": packing})
+
+
+def _read_packed(source: BinaryIO, context: Context, *, packing: str) -> Iterator[Member | Refused]:
+    return tarred.read(unpacked(source, packing), context)
+
+
+def _first(stream: BinaryIO, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = stream.read(size - len(data))
+        if not part:
+            break
+        data += part
+    return data
+
+
+def _appended(source: BinaryIO, name: str) -> Format:
+    """Return what is appended to a program, or the program alone."""
+    if zipped.is_zip(source):
+        try:
+            with zipped.open_zip(source) as archive:
+                kind = zipped.zip_format(archive.namelist())
+        except FileTreeError:
+            return _single(name)
+        return Format(kind, partial(_program_and, name=name, payload=zipped.read), {})
+    return _single(name)
+
+
+def _program_and(
+    source: BinaryIO, context: Context, *, name: str, payload: Reader
+) -> Iterator[Member | Refused]:
+    yield from _read_single(source, context, name=name)
+    yield from payload(source, context)
+
+
+def _single(name: str) -> Format:
+    return Format("file", partial(_read_single, name=name), {})
+
+
+def _read_single(source: BinaryIO, context: Context, *, name: str) -> Iterator[Member | Refused]:
+    size = source.seek(0, io.SEEK_END)
+
+    def start() -> BinaryIO:
+        source.seek(0)
+        return io.BufferedReader(_Borrowed(source))
+
+    clean = name.replace("/", "_") or "file"
+    yield from context.member(clean, "file", size=size, start=start, in_place=True)
+
+
+class _Borrowed(io.RawIOBase):
+    """A file that somebody else closes."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        super().__init__()
+        self._source = source
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END:
+            self._position = self._source.seek(offset, whence)
+        else:
+            self._position = offset + (self._position if whence == io.SEEK_CUR else 0)
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        self._source.seek(self._position)
+        data = self._source.read(len(buffer))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+def _tree(
+    name: str,
+    kind: str,
+    items: Iterator[Member | Refused],
+    context: Context,
+    *,
+    nested: bool,
+    close: Callable[[], None] = lambda: None,
+    details: dict[str, str] | None = None,
+) -> FileTree:
+    walked = _walk(items, context, nested=nested)
+    return FileTree(name, kind, dict(details or {}), _items=walked, _close=close)
+
+
+def _walk(items: Iterator[Member | Refused], context: Context, *, nested: bool) -> Iterator[Member | Refused]:
+    """Yield what a reader yields, and what nested archives hold; where it ends too early, say so."""
+    try:
+        for item in items:
+            yield item
+            if nested and isinstance(item, Member) and item.kind == "file":
+                yield from _nested(item, context)
+    except Enough as error:
+        if context.depth:
+            raise
+        yield Refused(context.prefix, str(error))
+    except FileTreeError as error:
+        yield Refused(context.prefix.removesuffix("!/"), str(error))
+
+
+def _nested(member: Member, context: Context) -> Iterator[Member | Refused]:
+    if not member.path.lower().endswith(_NESTED_SUFFIXES):
+        return
+    if context.depth >= context.limits.depth:
+        yield Refused(member.path, f"an archive {context.limits.depth} archives deep: not opened")
+        return
+    try:
+        with member.open() as stream:
+            found = recognise(stream, member.path.rpartition("/")[2])
+            if found.name == "file":
+                return
+            stream.seek(0)
+            inner = context.inner(member.path)
+            yield from _walk(found.reader(stream, inner), inner, nested=True)
+    except Enough:
+        raise
+    except FileTreeError as error:
+        yield Refused(member.path, str(error).removeprefix(f"{one_line(member.path)}: "))

@@ -39,34 +39,35 @@ def read(source: BinaryIO, context: Context) -> Iterator[Member | Refused]:
     FileTreeError
         If a layer is missing or damaged.
     """
-    seen: set[str] = set()
-    opaque: set[str] = set()
+    seen: set[str] = set()  # what a higher layer has
+    gone: set[str] = set()  # what a higher layer hides, with all below it
     for name in reversed(_layers(source)):
-        hidden: set[str] = set()
-        covered: set[str] = set()
+        own_seen: set[str] = set()
+        own_gone: set[str] = set()
         inner = Context(context.limits, context.prefix, context.depth, context.used)
         for item in _layer(source, name, inner):
             path = item.path.removeprefix(context.prefix)
             folder, _, base = path.rpartition("/")
             if base == _OPAQUE:
-                covered.add(folder)
+                own_gone.add(f"{folder}/")
             elif base.startswith(_WHITEOUT):
-                hidden.add(f"{folder}/{base[len(_WHITEOUT) :]}".lstrip("/"))
-            elif not _below(path, seen, opaque):
-                hidden.add(path)
+                own_gone.add(f"{folder}/{base[len(_WHITEOUT) :]}".lstrip("/"))
+            elif path not in seen and not _below(path, gone):
+                own_seen.add(path)
+                if isinstance(item, Member) and item.kind != "folder":
+                    own_gone.add(f"{path}/")
                 yield item
         # What a layer hides lies in those below it.
-        seen |= hidden
-        opaque |= covered
+        seen |= own_seen
+        gone |= own_gone
 
 
-def _below(path: str, seen: set[str], opaque: set[str]) -> bool:
-    if path in seen:
-        return True
-    folder = path
-    while folder:
-        folder = folder.rpartition("/")[0]
-        if folder in opaque or f"{folder}/" in seen:
+def _below(path: str, gone: set[str]) -> bool:
+    while path:
+        if path in gone:
+            return True
+        path = path.rpartition("/")[0]
+        if f"{path}/" in gone:
             return True
     return False
 

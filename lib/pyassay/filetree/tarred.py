@@ -36,7 +36,6 @@ class _Watched(io.RawIOBase):
         super().__init__()
         self._source = source
         self._context = context
-        self.length = 0
         self.last = b""
 
     def readable(self) -> bool:
@@ -45,9 +44,7 @@ class _Watched(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         data = self._source.read(size)
         self._context.count(len(data))
-        self.length += len(data)
-        if data:
-            self.last = data[-_BLOCK:]
+        self.last = (self.last + data)[-_BLOCK:] if len(data) < _BLOCK else data[-_BLOCK:]
         return data
 
 
@@ -80,7 +77,7 @@ def read(source: BinaryIO, context: Context) -> Iterator[Member | Refused]:
             # tarfile keeps every header that it has read.
             archive.members = []  # type: ignore[attr-defined]
             yield from _member(archive, info, context)
-    if watched.length % _BLOCK or watched.last.strip(b"\0"):
+    if watched.last.strip(b"\0"):
         raise FileTreeError("truncated: the archive ends without its end")
 
 

@@ -248,6 +248,9 @@ def _add_missing(
     # A vendored library (numpy.libs/...) finds its neighbours because its module has loaded them.
     vendored = {item.path.name for item in observed if item.scope == "site"}
     for item in observed:
+        if item.scope == "library" and not _loadable(item.elf, where.root):
+            # A wheel for another machine or C library: that this host cannot load it is no news.
+            continue
         lacks = closures[item.shown]
         found = [
             ("library", missing.soname, missing.needed_by)
@@ -273,6 +276,10 @@ def _add_missing(
                 name=name,
                 needed_by=where.shown(Path(needed_by)),
             )
+
+
+def _loadable(elf: ElfFile, root: Root) -> bool:
+    return root.loader(elf.machine, libc_of(elf) or "glibc") is not None
 
 
 def _add_libraries(

@@ -95,12 +95,18 @@ class InImage:
     def run(
         self, argv: Sequence[str], *, timeout_s: float, input_bytes: bytes, mounts: dict[str, str]
     ) -> Completed:
-        """Run a command in a new container."""
+        """Run a command in a new container.
+
+        As the owner of the first folder: a tree below somebody's home can be entered by nobody else.
+        """
+        owner = next((Path(here).stat() for here in mounts), None)
+        user = {} if owner is None else {"user": f"{owner.st_uid}:{owner.st_gid}"}
         return self.engine.run(
             self.index.reference,
             argv,
             timeout_s=timeout_s,
-            mounts={Path(here): there for here, there in mounts.items()},
+            mounts={here: there for here, there in mounts.items()},
+            **user,
             input_bytes=input_bytes,
             max_output_bytes=_MAX_OUTPUT_BYTES,
         )

@@ -90,6 +90,7 @@ class _Observed:
     closure: Mapping[str, _Rows]
     skipped: Mapping[str, _Rows]
     lies: Mapping[str, _Rows]
+    wheels: Mapping[str, _Rows]
     trials: Mapping[str, _Rows]
 
     @staticmethod
@@ -108,6 +109,7 @@ class _Observed:
             rows_by_subject(tables.get("closure"), "file", "scope", "name"),
             rows_by_subject(tables.get("skipped"), "file", "reason"),
             _lies(tables),
+            rows_by_subject(tables.get("wheels"), "wheel"),
             rows_by_subject(
                 tables.get("trials"), "place", "release", "what", "file", "outcome", "message", "foretold"
             ),
@@ -163,6 +165,11 @@ class _Case:
     def error(self) -> str:
         """Why the interpreter could not be run, or the artifact not read; empty: it was."""
         return next((text(error) for error, *_ in self.rows("subjects")), "")
+
+    @property
+    def wheel(self) -> bool:
+        """Tell whether it is a wheel."""
+        return bool(self.rows("wheels"))
 
     @property
     def shipped(self) -> bool:
@@ -249,7 +256,13 @@ def _distributions(case: _Case) -> list[Reason]:
     by_key = dict(
         zip(keys, zip(found["prediction"], found["label"], found["reason"], strict=True), strict=True)
     )
+    # A wheel for musl is one of several of its project: the policy's glibc releases take another.
+    elsewhere = (
+        set(keys[(found["axis"] == "libc") & (found["prediction"] == "refused")]) if case.wheel else set()
+    )
     for key in case.policy.must_run_on:
+        if key in elsewhere:
+            continue
         if key not in by_key:
             missing = f"{key} is required, but the table of distributions has no such release"
             reasons.append(Reason(Level.UNKNOWN, missing))

@@ -7,6 +7,7 @@ import fails and the rest goes on. What the tree carries along (conda's libstdc+
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ __all__ = [
 
 Number = tuple[int, ...]
 
+_MUSLLINUX = re.compile(r"musllinux_(\d+)_(\d+)_")
 _STANDARD, _CARRIED = "standard module", "library of it"
 
 AXES: dict[str, tuple[str, str]] = {
@@ -190,6 +192,7 @@ class Asked:
             _own(tables, "libraries"), "file", "soname", "inside", "resolved", "allowed"
         )
         skipped = rows_by_subject(tables.get("skipped"), "file", "reason")
+        built_with = _musl_claimed(tables)
         for subject_id, ((error, kind, *facts), *_) in subjects.items():
             if kind == "image" and not error:
                 yield subject_id, Asked("", contained=True)
@@ -199,6 +202,8 @@ class Asked:
                 # It does not run, and only its launcher was read: that says little of where it would run.
                 yield subject_id, Asked(text(error))
             elif subject_id in files:
+                if subject_id in built_with:
+                    facts[:2] = ["musl", built_with[subject_id]]
                 yield (
                     subject_id,
                     _asked(
@@ -212,6 +217,18 @@ class Asked:
             else:
                 reasons = (text(error), *(text(reason) for _, reason in skipped.get(subject_id, [])))
                 yield subject_id, Asked(next(filter(None, reasons), "none of its files could be read"))
+
+
+def _musl_claimed(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    """Return the musl that each wheel says it was built with: nothing in its files does."""
+    found: dict[str, str] = {}
+    for subject_id, rows in rows_by_subject(tables.get("wheels"), "claimed").items():
+        for (claimed,) in rows:
+            for tag in claimed if isinstance(claimed, list) else ():
+                match = _MUSLLINUX.match(str(tag))
+                if match:
+                    found[subject_id] = f"{match[1]}.{match[2]}"
+    return found
 
 
 def _has_modules(files: Iterable[tuple[object, ...]]) -> bool:

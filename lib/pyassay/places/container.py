@@ -14,7 +14,7 @@ import signal
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,10 +69,12 @@ _KEEPERS = (
     ("/bin/busybox", ("/bin/busybox", "sleep", str(_SESSION_S))),
 )
 _ENVIRONMENT = {"LANG": "C.UTF-8", "TZ": "UTC", "HOME": "/nonexistent", "TMPDIR": "/tmp"}  # noqa: S108
+_NOT_STARTED = b"OCI runtime exec failed"
 _NOWHERE = "/pyassay-never-started"
 _READ_BYTES = 1 << 20
+_MAX_VOLUMES = 100
 
-Mounts = Mapping[str | os.PathLike[str], str]
+Mounts = Mapping[Path, str] | Mapping[str, str]
 """Folders or files of this host, and where a container sees them, read-only."""
 
 
@@ -182,7 +184,7 @@ class Engine:
         """Remove what is left of this engine's containers, and the connection."""
         with contextlib.suppress(EngineError):
             for container in self._containers(f"{RUN_LABEL}={self.run_id}"):
-                self._remove(container["Id"])
+                self._remove(container["Id"], _volumes_of(container))
         self._client.close()
 
     # Images ------------------------------------------------------------------------------------------------
@@ -442,7 +444,7 @@ class Engine:
             for container in self._containers(RUN_LABEL):
                 labels = container.get("Labels") or {}
                 if labels.get(RUN_LABEL) != self.run_id and creator_is_gone(labels, container["Created"]):
-                    self._remove(container["Id"])
+                    self._remove(container["Id"], _volumes_of(container))
                     swept += 1
         self.swept += swept
         return swept
@@ -483,8 +485,13 @@ class Engine:
             "NetworkDisabled": True,
             "Healthcheck": {"Test": ["NONE"]},
             **settings,
-            "HostConfig": _confined(host, tuple(configuration.get("Volumes") or ())),
         }
+        # A volume that the image declares would be writable, and without a limit.
+        given = list(host.get("Mounts", ()))
+        declared = [path for path in configuration.get("Volumes") or () if path not in map(_target, given)]
+        volumes = {f"{name}-{number}": path for number, path in enumerate(declared[:_MAX_VOLUMES])}
+        mounts = [*given, *(self._volume(volume, path) for volume, path in volumes.items())]
+        body["HostConfig"] = _confined({**host, "Mounts": mounts})
         with _terminable():
             try:
                 with engine_errors(f"{image}: no container can be made of it", image):
@@ -497,7 +504,12 @@ class Engine:
                     _raise_for_status(response)
                 yield name
             finally:
-                self._remove(name)
+                self._remove(name, volumes)
+
+    def _volume(self, name: str, path: str) -> dict[str, Any]:
+        # Only one with a name can be read-only.
+        options = {"Labels": self._labels}
+        return {"Type": "volume", "Source": name, "Target": path, "ReadOnly": True, "VolumeOptions": options}
 
     def _attached(self, path: str, body: Mapping[str, Any] | None, max_output_bytes: int) -> Attached:
         response = self._client.post(
@@ -531,12 +543,14 @@ class Engine:
         with contextlib.suppress(EngineError), engine_errors("killing"):
             self._client.kill(name)
 
-    def _remove(self, name: str) -> None:
+    def _remove(self, name: str, volumes: Iterable[str] = ()) -> None:
         """Remove a container, whatever its state; the engine's failure to do so is left to the next sweep."""
         with contextlib.suppress(EngineError), engine_errors("removing"):
             self._client.delete(
                 self._url(f"/containers/{name}"), params={"force": "1", "v": "1"}, timeout=_REMOVE_S
             )
+            for volume in volumes:
+                self._client.delete(self._url(f"/volumes/{volume}"), params={"force": "1"}, timeout=_REMOVE_S)
 
 
 class Session:
@@ -562,7 +576,8 @@ class Session:
         self._memory_bytes, self._pids, self._platform, self._user = memory_bytes, pids, platform, user
         self._stack = contextlib.ExitStack()
         self._name: str | None = None
-        self._kept = True
+        # Whether images like this can keep a container alive; and whether this one has run a command yet.
+        self._kept, self._is_fresh = True, True
         self.renewals = 0
 
     def run(
@@ -623,7 +638,7 @@ class Session:
                 if there.status_code != 200:
                     continue
                 client.start(name)
-                self._stack, self._name = stack.pop_all(), name
+                self._stack, self._name, self._is_fresh = stack.pop_all(), name, True
                 return
         self._kept = False
 
@@ -651,17 +666,18 @@ class Session:
                     f"/exec/{identifier}/start", {"Detach": False, "Tty": False}, max_output_bytes
                 )
             except errors.APIError as error:
-                # It was killed: at the limit of memory, by somebody else, or because its keeper cannot run.
-                if error.status_code not in {404, 409}:
+                # It was killed: by the command before, at the limit of memory, by somebody else; or its
+                # keeper cannot run at all.
+                if error.status_code not in {404, 409} and self._lives():
                     raise
-                self._kept = self.renewals == 0
+                self._kept = not self._is_fresh
                 self.renewals += 1
                 self.close()
                 return None
             started = time.monotonic()
 
             def has_ended() -> bool:
-                return not client.exec_inspect(identifier)["Running"]
+                return not self._state(identifier)["Running"]
 
             spoiled = True
             try:
@@ -671,27 +687,55 @@ class Session:
                 cut_off = streams.timed_out or streams.framing.truncated
                 returncode = None if cut_off else self._status(identifier)
                 state = client.inspect_container(self._name)["State"]
-                spoiled = cut_off or streams.left_open or returncode is None or not state["Running"]
+                lives = bool(state["Running"])
+                spoiled = cut_off or streams.left_open or returncode is None or not lives
+                # Among the output the engine may say that the command could not be started, for that it is
+                # none, or for that the keeper was none. A container of its own tells them apart.
+                if not cut_off and (
+                    streams.stdout.startswith(_NOT_STARTED) or (self._is_fresh and not lives)
+                ):
+                    self._kept = lives
+                    return None
+                self._is_fresh = False
             finally:
                 if spoiled:
                     self.renewals += 1
                     self.close()
         return ContainerCompleted(
             words,
-            137 if cut_off else returncode,
+            137 if cut_off or returncode is None else returncode,
             streams.stdout,
             streams.stderr,
             streams.timed_out,
             streams.framing.truncated,
             duration,
-            returncode == 137 and bool(state.get("OOMKilled")),
+            returncode in {None, 137} and not cut_off and bool(state.get("OOMKilled")),
         )
+
+    def _lives(self) -> bool:
+        from docker import errors
+
+        try:
+            return bool(self._engine._client.inspect_container(self._name)["State"]["Running"])
+        except errors.NotFound:
+            return False
+
+    def _state(self, identifier: str) -> dict[str, Any]:
+        from docker import errors
+
+        try:
+            return dict(self._engine._client.exec_inspect(identifier))
+        except errors.APIError as error:
+            if error.status_code not in {404, 409} and self._lives():
+                raise
+            # The container ended, and the command with it: killed by that very command, as a rule.
+            return {"Running": False, "ExitCode": None}
 
     def _status(self, identifier: str) -> int | None:
         """Return the exit status, which may come a moment after the end of the streams."""
         until = time.monotonic() + _END_S
         while time.monotonic() < until:
-            state = self._engine._client.exec_inspect(identifier)
+            state = self._state(identifier)
             if not state["Running"]:
                 return None if state["ExitCode"] is None else int(state["ExitCode"])
             time.sleep(0.01)
@@ -773,13 +817,18 @@ def _exec_settings(
     }
 
 
-def _confined(host: Mapping[str, Any], volumes: Sequence[str]) -> dict[str, Any]:
-    mounts = list(host.get("Mounts", ()))
-    targets = {mount["Target"] for mount in mounts}
-    # A volume that the image declares would be writable, and without a limit.
-    mounts += [
-        {"Type": "volume", "Target": volume, "ReadOnly": True} for volume in volumes if volume not in targets
-    ]
+def _target(mount: Mapping[str, Any]) -> str:
+    return str(mount["Target"])
+
+
+def _volumes_of(container: Mapping[str, Any]) -> list[str]:
+    """Return the volumes that were made for a container: they bear its name."""
+    own = tuple(f"{name.lstrip('/')}-" for name in container.get("Names") or ())
+    found = [str(mount.get("Name") or "") for mount in container.get("Mounts") or ()]
+    return [name for name in found if name.startswith(own)] if own else []
+
+
+def _confined(host: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "NetworkMode": "none",
         "ReadonlyRootfs": True,
@@ -792,7 +841,6 @@ def _confined(host: Mapping[str, Any], volumes: Sequence[str]) -> dict[str, Any]
         "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
         "RestartPolicy": {"Name": "no"},
         **host,
-        "Mounts": mounts,
     }
 
 

@@ -69,9 +69,7 @@ def test_a_claim_between_two_policies_is_exact() -> None:
 
 def test_libstdcxx_counts_as_much_as_glibc() -> None:
     rows = need(file(wheel("manylinux2014_x86_64")), "GLIBCXX_3.4.21", "_ZNSt7__cxx1112basic_stringE")
-    assert lines(rows) == [
-        "x.so: _ZNSt7__cxx1112basic_stringE@GLIBCXX_3.4.21 > claimed manylinux2014_x86_64"
-    ]
+    assert lines(rows) == ["x.so: _ZNSt7__cxx1112basic_stringE@GLIBCXX_3.4.21 > claimed manylinux2014_x86_64"]
 
 
 def test_of_several_tags_the_most_compatible_is_held_against_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -17,6 +18,7 @@ from pyassay.verdicts.trials import agreement
 
 __all__ = ["artifacts", "put_to_test", "said", "wheels"]
 
+_ABOUT = re.compile(r"^(?:\w*Error: )?(?:/\S+: )*|\s*\(required by [^)]*\)")
 _WORDS = {
     "runs": "runs",
     "partial": "runs in part",
@@ -103,6 +105,39 @@ def wheels(evidence: Evidence) -> tables.Shown:
     )
 
 
+def _outcome(observed: str, modules: int, refused: int) -> str:
+    if observed == "partial":
+        return f"runs, {refused} of {modules} modules refuse"
+    return f"runs, all {modules} modules" if observed == "runs" and modules else _WORDS[observed]
+
+
+def _refusals(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return what refused, each thing and message once, with the places."""
+    refused = trials[trials["outcome"].isin(["refused", "fails"])]
+    rows = [
+        {
+            "what": file,
+            "it said": message,
+            "in": ", ".join(dict.fromkeys(group["place"])),
+            "subjects": group["subject_id"].nunique(),
+        }
+        for (file, message), group in refused.assign(
+            file=[
+                "the program" if what == "start" else file.rpartition("/")[2].partition(".")[0]
+                for what, file in zip(refused["what"], refused["file"], strict=True)
+            ],
+            message=refused["message"].map(_said),
+        ).groupby(["file", "message"], sort=False)
+    ]
+    return pd.DataFrame(rows, columns=["what", "it said", "in", "subjects"])
+
+
+def _said(message: str) -> str:
+    """Return a loader's first complaint, without the path of the file that it is about."""
+    first = message.partition("; ")[0]
+    return _ABOUT.sub("", first)
+
+
 def put_to_test(evidence: Evidence, matrix: pd.DataFrame, labels: Mapping[str, str]) -> tables.Shown:
     """Show what happened in the places where the subjects were tried, beside what was foretold."""
     trials = evidence.table("trials")
@@ -115,26 +150,37 @@ def put_to_test(evidence: Evidence, matrix: pd.DataFrame, labels: Mapping[str, s
     summary = trials_summary(trials, matrix)
     tried = summary[summary["observed"] != "not tried"]
     untried = summary[summary["observed"] == "not tried"]
-    frame = pd.DataFrame(
-        {
-            "subject": [labels[subject] for subject in tried["subject_id"]],
-            "place": tried["place"],
-            "foretold by its release": tried["predicted"].map(_WORDS),
-            "observed": tried["observed"].map(_WORDS),
-            "tried": tried["tried"],
-            "as foretold of the place": tried["agree"],
-            "the first refusal": tried["why"],
-        }
+    cells = tried.assign(
+        subject=[labels[subject] for subject in tried["subject_id"]],
+        cell=[
+            _outcome(observed, count, refused)
+            for observed, count, refused in zip(
+                tried["observed"], tried["modules"], tried["refused"], strict=True
+            )
+        ],
+    )
+    places = list(dict.fromkeys(cells["place"]))
+    frame = (
+        cells.pivot(index="subject", columns="place", values="cell")
+        .reindex(list(dict.fromkeys(cells["subject"])))[places]
+        .fillna("not tried")
+        .reset_index()
     )
     wrong = "".join(f"<li>{escape(tables.shown_text(line))}</li>" for line in counted.disagreements[:20])
     headline = f"{counted.agree} of {counted.tried} predictions held where they were tried."
     shown = tables.table(
         frame,
-        caption="Programs started and standard modules loaded, beside what the files foretold of that very "
-        "place: its libraries and their versions.",
-        limit=30,
+        caption="What was observed: each program was started and each standard module loaded in every place. "
+        "A bare image lacks libraries that a Python needs besides, so some modules refuse there.",
+        limit=20,
     )
-    parts = [tables.Shown(f"<p><strong>{escape(headline)}</strong></p>", headline), shown]
+    refusals = tables.table(
+        _refusals(trials),
+        caption="Every refusal: what refused, where, and what it said. All were foretold, or stand above.",
+        code=["what", "it said"],
+        limit=5,
+    )
+    parts = [tables.Shown(f"<p><strong>{escape(headline)}</strong></p>", headline), shown, refusals]
     if wrong:
         listed = "\n".join(counted.disagreements[:20])
         parts.append(tables.Shown(f"<p>Not as foretold:</p><ul>{wrong}</ul>", f"Not as foretold:\n{listed}"))
@@ -142,11 +188,14 @@ def put_to_test(evidence: Evidence, matrix: pd.DataFrame, labels: Mapping[str, s
         parts.append(
             tables.table(
                 pd.DataFrame(
-                    {
-                        "subject": [labels[subject] for subject in untried["subject_id"]],
-                        "place": untried["place"],
-                        "not tried, because": untried["why"],
-                    }
+                    [
+                        {
+                            "subject": labels[str(subject)],
+                            "not tried in": ", ".join(group["place"]),
+                            "because": why,
+                        }
+                        for (subject, why), group in untried.groupby(["subject_id", "why"], sort=False)
+                    ]
                 ),
                 caption="What was not tried, and why.",
                 limit=5,

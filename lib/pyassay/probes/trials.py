@@ -49,6 +49,7 @@ _REFUSED = re.compile(
 _STARTED_FORMATS = frozenset({"file", "appimage", "pyinstaller", "nuitka-onefile", "makeself", "staticx"})
 _TRIAL_FOLDER = "/pyassay-trial"
 _SIGILL = 4
+_BUILT_IN = "built in: "
 _MAX_IMAGES = 20
 
 
@@ -99,14 +100,16 @@ class InImage:
 
         As the owner of the first folder: a tree below somebody's home can be entered by nobody else.
         """
+        from pyassay.places.container import UNPRIVILEGED
+
         owner = next((Path(here).stat() for here in mounts), None)
-        user = {} if owner is None else {"user": f"{owner.st_uid}:{owner.st_gid}"}
+        user = UNPRIVILEGED if owner is None else f"{owner.st_uid}:{owner.st_gid}"
         return self.engine.run(
             self.index.reference,
             argv,
             timeout_s=timeout_s,
-            mounts={here: there for here, there in mounts.items()},
-            **user,
+            mounts=mounts,
+            user=user,
             input_bytes=input_bytes,
             max_output_bytes=_MAX_OUTPUT_BYTES,
         )
@@ -264,7 +267,7 @@ def _not_tried(reason: str) -> list[dict[str, str]]:
 
 def _interpreter(interpreter: Interpreter, place: TrialPlace) -> list[dict[str, str]]:
     prefix = interpreter.prefix
-    hindrance = _hindrance(interpreter)
+    hindrance = _hindrance(interpreter, here=isinstance(place, EmulatedProcessor))
     if prefix is None or hindrance:
         return _not_tried(hindrance or "its folder is not known")
     folder, executable = str(prefix), interpreter.executable
@@ -293,16 +296,22 @@ def _interpreter(interpreter: Interpreter, place: TrialPlace) -> list[dict[str, 
         lacks = "" if root is None else _lacks(closure(path, root, preloaded=main))
         name = str(path.relative_to(prefix)) if path.is_relative_to(prefix) else str(path)
         rows.append(_row("module", name, "works" if loads else "refused", message, lacks))
+    # Built-in modules are in the program, or its libpython: what they need, it needs to start.
+    for key, (loads, message) in results.items():
+        if key.startswith(_BUILT_IN):
+            rows.append(_row("module", key[:200], "works" if loads else "refused", message))
     return rows
 
 
-def _hindrance(interpreter: Interpreter) -> str:
-    """Return why an interpreter cannot be tried elsewhere; empty: it can."""
+def _hindrance(interpreter: Interpreter, *, here: bool) -> str:
+    """Return why an interpreter cannot be tried elsewhere, or here; empty: it can."""
     prefix = interpreter.prefix
     if interpreter.image:
         return "it lies in an image of its own"
     if interpreter.error or prefix is None:
         return interpreter.error or ""
+    if here:
+        return ""
     if is_shared_prefix(prefix):
         return f"its files lie in {prefix}, among those of its system: they cannot be moved alone"
     inside = interpreter.executable.is_relative_to(prefix)

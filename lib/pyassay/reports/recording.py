@@ -15,6 +15,7 @@ import nbformat
 
 from pyassay.evidence import gather, redacted
 from pyassay.probes import QUESTIONS
+from pyassay.probes.trials import NoPlace, places_at_hand
 from pyassay.reports.assembly import build
 from pyassay.reports.canonical import canonical
 from pyassay.reports.execution import Execution, Status, execute_all
@@ -30,6 +31,8 @@ _DRAWN_BY = ("altair", "jinja2", "mistune", "nbconvert", "pandas", "pyarrow", "p
 def record(folder: Path, selectors: Sequence[str] = ()) -> Path:
     """Probe this machine's Pythons and keep the evidence without this machine's folders.
 
+    They are tried, too, in the images of the Docker engine, if there is one.
+
     Raises
     ------
     EvidenceError
@@ -37,7 +40,9 @@ def record(folder: Path, selectors: Sequence[str] = ()) -> Path:
     SelectorError
         If a selector finds nothing.
     """
-    evidence = gather(QUESTIONS[0], find(*selectors))
+    with places_at_hand() as found:
+        places = [place for place in found if not isinstance(place, NoPlace)]
+        evidence = gather(QUESTIONS[0], find(*selectors), places=places)
     return redacted(evidence).save(folder, replace_existing=True)
 
 

@@ -18,6 +18,8 @@ TRIAL_COLUMNS = (
     "release",
     "predicted",
     "observed",
+    "modules",
+    "refused",
     "tried",
     "agree",
     "disagree",
@@ -72,7 +74,8 @@ def trials_summary(trials: pd.DataFrame, matrix: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``subject_id``, ``place``, ``release``; ``predicted`` by the table of distributions (``runs``,
         ``partial``, ``refused``, ``unknown``; empty: it has no such release); ``observed``: the same words,
-        or ``not tried``; ``tried``, ``agree`` and ``disagree``: how many programs and modules, against what
+        or ``not tried``; ``modules`` and ``refused``: how many were loaded and how many of them refused;
+        ``tried``, ``agree`` and ``disagree``: how many programs and modules, against what
         the closure foretold of that very place; ``why``: the first refusal, or why it was not tried.
     """
     predictions = {
@@ -91,6 +94,8 @@ def trials_summary(trials: pd.DataFrame, matrix: pd.DataFrame) -> pd.DataFrame:
                 "release": release,
                 "predicted": predictions.get((str(subject_id), str(release)), ""),
                 "observed": _observed(group),
+                "modules": int((group["what"] == "module").sum()),
+                "refused": int(((group["what"] == "module") & (group["outcome"] == "refused")).sum()),
                 "tried": counted.tried,
                 "agree": counted.agree,
                 "disagree": len(counted.disagreements),

@@ -33,14 +33,16 @@ def read(source: BinaryIO, context: Context) -> Iterator[Member | Refused]:
     """
     if source.read(len(MAGIC)) != MAGIC:
         raise FileTreeError("not an ar archive")
+    complete = False
     for _ in range(_MAX_PARTS):
         header = source.read(_HEADER)
         if not header:
-            return
+            break
         name, size = _header(header)
         part = _Part(source, size)
         stream = cast("BinaryIO", part)
         if name.startswith(("control.tar", "data.tar")):
+            complete = complete or name.startswith("data")
             inner = Context(context.limits, context.prefix, context.depth, context.used)
             if name.startswith("control"):
                 inner.prefix += "DEBIAN/"
@@ -52,6 +54,8 @@ def read(source: BinaryIO, context: Context) -> Iterator[Member | Refused]:
         part.skip()
         if size % 2:
             source.read(1)
+    if not complete:
+        raise FileTreeError("truncated: there is no data.tar in it")
 
 
 def _header(header: bytes) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import secrets
 import signal
 import stat
@@ -69,7 +70,8 @@ _KEEPERS = (
     ("/bin/busybox", ("/bin/busybox", "sleep", str(_SESSION_S))),
 )
 _ENVIRONMENT = {"LANG": "C.UTF-8", "TZ": "UTC", "HOME": "/nonexistent", "TMPDIR": "/tmp"}  # noqa: S108
-_NOT_STARTED = b"OCI runtime exec failed"
+_NOT_STARTED = frozenset({126, 127, 128})
+_ENGINE_SAYS = re.compile(rb"[^\r\n]{1,2000}\r\n")
 _NOWHERE = "/pyassay-never-started"
 _READ_BYTES = 1 << 20
 _MAX_VOLUMES = 100
@@ -689,12 +691,14 @@ class Session:
                 state = client.inspect_container(self._name)["State"]
                 lives = bool(state["Running"])
                 spoiled = cut_off or streams.left_open or returncode is None or not lives
-                # Among the output the engine may say that the command could not be started, for that it is
-                # none, or for that the keeper was none. A container of its own tells them apart.
-                if not cut_off and (
-                    streams.stdout.startswith(_NOT_STARTED) or (self._is_fresh and not lives)
-                ):
-                    self._kept = lives
+                # Among the output the engine may say that the command could not be started, because it is
+                # none, or because the container is ending. A container of its own tells them apart.
+                not_started = (
+                    returncode in _NOT_STARTED and _ENGINE_SAYS.fullmatch(streams.stdout) is not None
+                )
+                if not cut_off and (not_started or (self._is_fresh and not lives)):
+                    spoiled = spoiled or not streams.stdout.startswith(b"OCI")
+                    self._kept = lives or not self._is_fresh
                     return None
                 self._is_fresh = False
             finally:

@@ -11,15 +11,13 @@ import io
 import os
 import re
 import secrets
-import signal
 import stat
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from pyassay.places.container_errors import (
@@ -33,6 +31,7 @@ from pyassay.places.container_errors import (
 from pyassay.places.container_owners import RUN_LABEL, creator_is_gone, owner_labels
 from pyassay.places.container_streams import Attached, HalfCloseError
 from pyassay.places.host import Completed
+from pyassay.places.interruption import unwound_by_signals
 
 if TYPE_CHECKING:
     import docker
@@ -430,7 +429,7 @@ class Engine:
             self, image, mounts, memory_bytes=memory_bytes, pids=pids, platform=platform, user=user
         )
         try:
-            with _terminable():
+            with unwound_by_signals():
                 yield session
         finally:
             session.close()
@@ -494,7 +493,7 @@ class Engine:
         volumes = {f"{name}-{number}": path for number, path in enumerate(declared[:_MAX_VOLUMES])}
         mounts = [*given, *(self._volume(volume, path) for volume, path in volumes.items())]
         body["HostConfig"] = _confined({**host, "Mounts": mounts})
-        with _terminable():
+        with unwound_by_signals():
             try:
                 with engine_errors(f"{image}: no container can be made of it", image):
                     response = self._client.post(
@@ -939,25 +938,3 @@ def _raise_for_status(response: requests.Response) -> None:
         response.raise_for_status()
     except HTTPError as error:
         create_api_error_from_http_exception(error)
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Let a SIGTERM unwind us, so that a container is removed, where it would just end the process."""
-
-    def unwind(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    ours = [
-        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL
-    ]
-    for number in ours:
-        signal.signal(number, unwind)
-    try:
-        yield
-    finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)

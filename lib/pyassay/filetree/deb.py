@@ -6,14 +6,13 @@ trusts the sizes in the headers.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from pyassay.filetree import tarred
 from pyassay.filetree.model import FileTreeError, Member, Refused, one_line
 from pyassay.filetree.packed import unpacked
-from pyassay.filetree.reading import Context
+from pyassay.filetree.reading import Context, Part
 
 __all__ = ["MAGIC", "read"]
 
@@ -39,7 +38,7 @@ def read(source: BinaryIO, context: Context) -> Iterator[Member | Refused]:
         if not header:
             break
         name, size = _header(header)
-        part = _Part(source, size)
+        part = Part(source, size)
         stream = cast("BinaryIO", part)
         if name.startswith(("control.tar", "data.tar")):
             complete = complete or name.startswith("data")
@@ -70,25 +69,3 @@ def _header(header: bytes) -> tuple[str, int]:
 
 def _packing(name: str) -> str | None:
     return next((packing for suffix, packing in _PACKINGS.items() if name.endswith(suffix)), None)
-
-
-class _Part(io.RawIOBase):
-    """One member of an ar archive, as a stream that ends with it."""
-
-    def __init__(self, source: BinaryIO, size: int) -> None:
-        super().__init__()
-        self._source = source
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        data = self._source.read(min(wanted, 1 << 20)) if wanted else b""
-        self._left = self._left - len(data) if data else 0
-        return data
-
-    def skip(self) -> None:
-        while self.read(1 << 20):
-            pass

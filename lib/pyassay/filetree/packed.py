@@ -30,13 +30,17 @@ MAGICS: dict[str, bytes] = {
 
 
 def unpacked(source: BinaryIO, packing: str) -> BinaryIO:
-    """Return the unpacked stream of a packed one; what is damaged raises FileTreeError when it is read."""
+    """Return the unpacked stream of a packed one (a key of :data:`MAGICS`, or ``zlib``).
+
+    What is damaged raises FileTreeError when it is read.
+    """
     if packing == "zst":
         decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
         stream: Any = decompressor.stream_reader(source, read_across_frames=True)
         return io.BufferedReader(_Guarded(stream))
     makers: dict[str, Callable[[], Any]] = {
         "gz": lambda: zlib.decompressobj(31),
+        "zlib": zlib.decompressobj,
         "bz2": bz2.BZ2Decompressor,
         "xz": lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY),
     }

@@ -9,9 +9,10 @@ from typing import BinaryIO, Protocol
 
 from pyassay.filetree.model import FileTreeError, Kind, Limits, Member, Refused, one_line
 
-__all__ = ["Context", "Counted", "Enough", "Reader", "clean_path"]
+__all__ = ["Context", "Counted", "Enough", "Part", "Reader", "clean_path"]
 
 _MAX_NAME = 4096
+_MAX_READ = 1 << 20
 
 
 class Enough(FileTreeError):  # noqa: N818 - it ends a walk, as StopIteration does
@@ -150,6 +151,48 @@ class Counted(io.RawIOBase):
         """Close the stream below."""
         self._stream.close()
         super().close()
+
+
+class Part(io.RawIOBase):
+    """A piece of a stream, as a stream that ends with it.
+
+    Parameters
+    ----------
+    source : binary file
+    size : int
+        Of the piece.
+    offset : int, optional
+        Where it begins, in a file that can seek; by default where the stream stands.
+    """
+
+    def __init__(self, source: BinaryIO, size: int, offset: int | None = None) -> None:
+        super().__init__()
+        self._source = source
+        self._left = size
+        self._offset = offset
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes of the piece; fewer than asked for are no end."""
+        wanted = min(self._left if size < 0 else min(size, self._left), _MAX_READ)
+        if not wanted:
+            return b""
+        if self._offset is not None:
+            self._source.seek(self._offset)
+            self._offset += wanted
+        data = self._source.read(wanted)
+        self._left = self._left - len(data) if data else 0
+        if self._offset is not None:
+            self._offset -= wanted - len(data)
+        return data
+
+    def skip(self) -> None:
+        """Read the rest and forget it."""
+        while self.read(_MAX_READ):
+            pass
 
 
 def clean_path(name: str) -> tuple[str, str]:

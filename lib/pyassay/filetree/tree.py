@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from pyassay.filetree import deb, docker_archive, folder, tarred, zipped
+from pyassay.filetree import appimage, deb, docker_archive, folder, nuitka, pyinstaller, tarred, zipped
 from pyassay.filetree.model import FileTree, FileTreeError, Limits, Member, Refused, one_line
 from pyassay.filetree.packed import MAGICS, unpacked
 from pyassay.filetree.reading import Context, Enough, Reader
@@ -101,6 +102,8 @@ def recognise(source: BinaryIO, name: str) -> Format:
         found = Format("docker-archive", docker_archive.read, {}) if image else Format("tar", tarred.read, {})
     elif head.startswith(b"\x7fELF"):
         found = _appended(source, name)
+    elif head.startswith(appimage.MAGIC):
+        found = Format("squashfs", appimage.read, {})
     else:
         found = _zip_after(source, head)
     return found or _single(name)
@@ -150,22 +153,30 @@ def _first(stream: BinaryIO, size: int) -> bytes:
     return data
 
 
-def _appended(source: BinaryIO, name: str) -> Format:
-    """Return what is appended to a program, or the program alone."""
-    if zipped.is_zip(source):
-        try:
-            with zipped.open_zip(source) as archive:
-                kind = zipped.zip_format(archive.namelist())
-        except FileTreeError:
-            return _single(name)
-        return Format(kind, partial(_program_and, name=name, payload=zipped.read), {})
-    return _single(name)
+def _appended(source: BinaryIO, name: str) -> Format | None:
+    """Return what a program carries inside or behind it; None: nothing that is known."""
+    found: tuple[str, Reader] | None = None
+    if appimage.find_image(source) is not None:
+        found = ("appimage", appimage.read)
+    elif pyinstaller.find_cookie(source) is not None:
+        found = ("pyinstaller", pyinstaller.read)
+    elif nuitka.find_payload(source) is not None:
+        found = ("nuitka-onefile", nuitka.read)
+    elif zipped.is_zip(source):
+        with contextlib.suppress(FileTreeError), zipped.open_zip(source) as archive:
+            found = (zipped.zip_format(archive.namelist()), zipped.read)
+    if found is None:
+        return None
+    kind, payload = found
+    return Format(kind, partial(_program_and, name=name, payload=payload), {})
 
 
 def _program_and(
     source: BinaryIO, context: Context, *, name: str, payload: Reader
 ) -> Iterator[Member | Refused]:
-    yield from _read_single(source, context, name=name)
+    # Beside what it carries, which may hold a file of that name.
+    outer = Context(context.limits, context.prefix, context.depth, context.used)
+    yield from _read_single(source, outer, name=name)
     yield from payload(source, context)
 
 

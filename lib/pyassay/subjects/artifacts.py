@@ -90,9 +90,6 @@ def named_artifacts(artifacts: Iterable[Artifact]) -> list[Artifact]:
 
 
 def _id(one: Artifact) -> str:
-    text = re.sub(
-        r"[^a-z0-9._]+",
-        "-",
-        one.path.absolute().name if one.kind is SubjectKind.ARTIFACT else f"image-{one.path}".lower(),
-    ).strip("-.")
+    name = one.path.absolute().name if one.kind is SubjectKind.ARTIFACT else f"image-{one.path}"
+    text = re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-.")
     return re.sub(r"-{2,}", "-", text)[:100].strip("-") or "unnamed"

@@ -272,6 +272,11 @@ def _asked(
     for name in skipped:
         demands.setdefault(name, Demand(unread=name))
     first = candidates or [name for name, (_, _, loader, _) in runtime.items() if loader]
+    if noun == _CARRIED and first:
+        # A frozen program opens its libpython by hand (dlopen), and is nothing without it.
+        pythons = [name for name in modules if name.rpartition("/")[2].startswith("libpython")]
+        first = [*first, *pythons]
+        modules = [name for name in modules if name not in pythons]
     # Without rows about libraries nothing tells what the executable loads: then all of the runtime counts.
     started = _reached(first, below) if first and known else list(runtime)
     start = Demand()

@@ -75,7 +75,7 @@ def _below(path: str, gone: set[str]) -> bool:
 def _layer(source: BinaryIO, name: str, context: Context) -> Iterator[Member | Refused]:
     try:
         source.seek(0)
-        with tarfile.open(fileobj=source, mode="r:") as archive:
+        with tarfile.open(fileobj=source, mode="r:", tarinfo=tarred.BoundedInfo) as archive:
             stream = archive.extractfile(name)
             if stream is None:
                 raise FileTreeError(f"{one_line(name)}: no layer")
@@ -94,7 +94,7 @@ def _layers(source: BinaryIO) -> list[str]:
     """Return the names of the layers in the archive, the lowest first; none: it is no image."""
     try:
         source.seek(0)
-        with tarfile.open(fileobj=source, mode="r:") as archive:
+        with tarfile.open(fileobj=source, mode="r:", tarinfo=tarred.BoundedInfo) as archive:
             for _ in range(_MAX_NAMES):
                 info = archive.next()
                 if info is None:

@@ -122,6 +122,11 @@ class Member:
     _rest: BinaryIO | None = field(default=None, repr=False)
     _kept: _Kept | None = field(default=None, repr=False)
 
+    @property
+    def seekable(self) -> bool:
+        """Whether the content is read where it lies, of whatever size; nothing of it is held."""
+        return self._in_place
+
     def head(self, size: int = _HEAD_BYTES) -> bytes:
         """Return the first bytes, at most 4,096; may be asked again.
 

@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol
 
 from pyassay.filetree.model import FileTreeError, Kind, Limits, Member, Refused, one_line
 
-__all__ = ["Context", "Counted", "Enough", "Part", "Reader", "clean_path"]
+__all__ = ["Context", "Counted", "Enough", "Part", "Reader", "Slice", "clean_path"]
 
 _MAX_NAME = 4096
 _MAX_READ = 1 << 20
@@ -193,6 +193,55 @@ class Part(io.RawIOBase):
         """Read the rest and forget it."""
         while self.read(_MAX_READ):
             pass
+
+
+class Slice(io.RawIOBase):
+    """A piece of a seekable file, as a seekable file; closing it leaves the file open.
+
+    Parameters
+    ----------
+    source : binary file
+    offset, size : int
+        Where it begins, and how long it is.
+    """
+
+    def __init__(self, source: BinaryIO, offset: int, size: int) -> None:
+        super().__init__()
+        self._source = source
+        self._offset = offset
+        self._size = size
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position within the piece."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Set the position; one before the beginning raises OSError, as a file does."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise OSError(f"no position {base + offset}")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill a buffer, as far as the piece goes."""
+        wanted = min(len(buffer), self._size - self._position)
+        if wanted <= 0:
+            return 0
+        self._source.seek(self._offset + self._position)
+        data = self._source.read(wanted)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
 
 
 def clean_path(name: str) -> tuple[str, str]:

@@ -11,14 +11,14 @@ from typing import Any, BinaryIO, cast
 from pyassay.filetree.model import DAMAGED, FileTreeError, Kind, Member, Refused, one_line
 from pyassay.filetree.reading import Context, Enough
 
-__all__ = ["is_tar", "read"]
+__all__ = ["BoundedInfo", "is_tar", "read"]
 
 _BLOCK = 512
 _MAX_HEADER_BYTES = 1 << 20
 _HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME)
 
 
-class _Info(tarfile.TarInfo):
+class BoundedInfo(tarfile.TarInfo):
     """A header that may not make tarfile read gigabytes into memory."""
 
     def _proc_member(self, tar: tarfile.TarFile) -> Any:
@@ -69,7 +69,7 @@ def read(source: BinaryIO, context: Context) -> Iterator[Member | Refused]:
     """
     watched = _Watched(source, context)
     try:
-        archive = tarfile.open(fileobj=watched, mode="r|", tarinfo=_Info, errorlevel=1)  # noqa: SIM115
+        archive = tarfile.open(fileobj=watched, mode="r|", tarinfo=BoundedInfo, errorlevel=1)  # noqa: SIM115
     except (*DAMAGED,) as error:
         raise _damaged(error) from error
     with archive:

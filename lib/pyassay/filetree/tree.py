@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pyassay.filetree import appimage, deb, docker_archive, folder, nuitka, pyinstaller, tarred, zipped
-from pyassay.filetree.model import FileTree, FileTreeError, Limits, Member, Refused, one_line
+from pyassay.filetree.model import DAMAGED, FileTree, FileTreeError, Limits, Member, Refused, one_line
 from pyassay.filetree.packed import MAGICS, unpacked
-from pyassay.filetree.reading import Context, Enough, Reader
+from pyassay.filetree.reading import Context, Enough, Reader, Slice
 
 __all__ = ["Format", "open_tree"]
 
@@ -24,6 +25,16 @@ _EMPTY_ZIP = b"PK\x05\x06"
 _NESTED_SUFFIXES = (
     *(".whl", ".zip", ".pex", ".pyz", ".shiv", ".egg", ".deb"),
     *(".tar", ".tgz", ".txz", ".tbz", ".tzst", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst"),
+)
+
+
+_DAMAGED: tuple[type[Exception], ...] = (
+    *DAMAGED,
+    struct.error,
+    LookupError,
+    RecursionError,
+    MemoryError,
+    TypeError,
 )
 
 
@@ -174,10 +185,8 @@ def _appended(source: BinaryIO, name: str) -> Format | None:
 def _program_and(
     source: BinaryIO, context: Context, *, name: str, payload: Reader
 ) -> Iterator[Member | Refused]:
-    # Beside what it carries, which may hold a file of that name.
-    outer = Context(context.limits, context.prefix, context.depth, context.used)
-    yield from _read_single(source, outer, name=name)
-    yield from payload(source, context)
+    yield from _read_single(source, context, name=name)
+    yield from payload(source, context.inner(context.prefix + name))
 
 
 def _single(name: str) -> Format:
@@ -188,43 +197,10 @@ def _read_single(source: BinaryIO, context: Context, *, name: str) -> Iterator[M
     size = source.seek(0, io.SEEK_END)
 
     def start() -> BinaryIO:
-        source.seek(0)
-        return io.BufferedReader(_Borrowed(source))
+        return io.BufferedReader(Slice(source, 0, size))
 
     clean = name.replace("/", "_") or "file"
     yield from context.member(clean, "file", size=size, start=start, in_place=True)
-
-
-class _Borrowed(io.RawIOBase):
-    """A file that somebody else closes."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        super().__init__()
-        self._source = source
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_END:
-            self._position = self._source.seek(offset, whence)
-        else:
-            self._position = offset + (self._position if whence == io.SEEK_CUR else 0)
-        return self._position
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        self._source.seek(self._position)
-        data = self._source.read(len(buffer))
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
 
 
 def _tree(
@@ -254,13 +230,22 @@ def _walk(items: Iterator[Member | Refused], context: Context, *, nested: bool) 
         yield Refused(context.prefix, str(error))
     except FileTreeError as error:
         yield Refused(context.prefix.removesuffix("!/"), str(error))
+    except _DAMAGED as error:
+        # What a library lets through of bytes that nobody foresaw ends this archive, not the run.
+        yield Refused(
+            context.prefix.removesuffix("!/"), f"damaged: {one_line(error) or type(error).__name__}"
+        )
 
 
 def _nested(member: Member, context: Context) -> Iterator[Member | Refused]:
-    if not member.path.lower().endswith(_NESTED_SUFFIXES):
+    if not _may_be_archive(member):
         return
     if context.depth >= context.limits.depth:
         yield Refused(member.path, f"an archive {context.limits.depth} archives deep: not opened")
+        return
+    if not member.seekable and member.size_bytes > context.limits.kept_bytes:
+        held = f"{member.size_bytes} bytes, more than the {context.limits.kept_bytes} that are held"
+        yield Refused(member.path, f"an archive of {held}: not opened")
         return
     try:
         with member.open() as stream:
@@ -274,3 +259,18 @@ def _nested(member: Member, context: Context) -> Iterator[Member | Refused]:
         raise
     except FileTreeError as error:
         yield Refused(member.path, str(error).removeprefix(f"{one_line(member.path)}: "))
+    except _DAMAGED as error:
+        yield Refused(member.path, f"damaged: {one_line(error) or type(error).__name__}")
+
+
+def _may_be_archive(member: Member) -> bool:
+    """Tell whether to look inside: by its name, or, of a program without a suffix, by its beginning."""
+    if member.path.lower().endswith(_NESTED_SUFFIXES):
+        return True
+    if "." in member.path.rpartition("/")[2]:
+        return False
+    try:
+        head = member.head()
+    except FileTreeError:
+        return False  # whoever reads the member learns it
+    return head.startswith(_ZIP_MAGIC) or (head.startswith(b"#!") and _ZIP_MAGIC in head)

@@ -8,15 +8,18 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from typing import BinaryIO
 
 from pyassay.filetree.model import DAMAGED, FileTreeError, Kind, Member, Refused, one_line
-from pyassay.filetree.reading import Context
+from pyassay.filetree.reading import Context, Slice
 
 __all__ = ["is_zip", "read", "zip_format"]
 
 _END = b"PK\x05\x06"
 _END_SIZE = 22
+_LOCAL = b"PK\x03\x04"
+_LOCAL_SIZE = 30  # and its name and extra field
 _MAX_COMMENT = 65_535
 _MAX_DIRECTORY_BYTES = 256 << 20
 _LINK_BYTES = 4096
@@ -51,8 +54,12 @@ def read(source: BinaryIO, context: Context) -> Iterator[Member | Refused]:
         If its directory cannot be read.
     """
     with open_zip(source) as archive:
+        overlapping = _overlapping(archive)
         for info in archive.infolist():
-            yield from _member(archive, info, context)
+            if id(info) in overlapping:
+                yield Refused(context.prefix + one_line(info.orig_filename), "lies over another member")
+            else:
+                yield from _member(source, archive, info, context)
 
 
 def open_zip(source: BinaryIO) -> zipfile.ZipFile:
@@ -104,7 +111,19 @@ def _end(source: BinaryIO) -> int | None:
     return length
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, context: Context) -> Iterator[Member | Refused]:
+def _overlapping(archive: zipfile.ZipFile) -> set[int]:
+    """Return which members claim bytes of the next one: how a small archive unpacks to petabytes."""
+    ordered = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    return {
+        id(info)
+        for info, following in pairwise(ordered)
+        if info.header_offset + _LOCAL_SIZE + info.compress_size > following.header_offset
+    }
+
+
+def _member(
+    source: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo, context: Context
+) -> Iterator[Member | Refused]:
     name = info.orig_filename
     mode = info.external_attr >> 16
     kind: Kind = "folder" if name.endswith("/") else "symlink" if stat.S_ISLNK(mode) else "file"
@@ -119,15 +138,34 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, context: Context) -
         except _DAMAGED as error:
             yield Refused(context.prefix + one_line(name), f"damaged: {one_line(error)}")
             return
+    # A small one is held whole, its checksum verified; a large one that is not packed is read where it lies.
+    stored = info.compress_type == zipfile.ZIP_STORED and info.file_size == info.compress_size
+    in_place = kind == "file" and stored and info.file_size > context.limits.kept_bytes
     yield from context.member(
         name,
         kind,
         size=info.file_size,
         mode=stat.S_IMODE(mode),
         target=target,
-        start=partial(_open, archive, info),
+        start=partial(_stored, source, info) if in_place else partial(_open, archive, info),
         packed=info.compress_size,
+        in_place=in_place,
     )
+
+
+def _stored(source: BinaryIO, info: zipfile.ZipInfo) -> BinaryIO:
+    source.seek(info.header_offset)
+    header = source.read(_LOCAL_SIZE)
+    if len(header) < _LOCAL_SIZE or header[:4] != _LOCAL:
+        raise FileTreeError(f"{one_line(info.orig_filename)}: damaged: no member where the directory says")
+    start = info.header_offset + _LOCAL_SIZE + sum(struct.unpack_from("<HH", header, 26))
+    size = source.seek(0, io.SEEK_END)
+    if start + info.file_size > size:
+        left = max(0, size - start)
+        raise FileTreeError(
+            f"{one_line(info.orig_filename)}: truncated: {left} of the {info.file_size} bytes that it claims"
+        )
+    return io.BufferedReader(Slice(source, start, info.file_size))
 
 
 def _open(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:

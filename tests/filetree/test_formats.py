@@ -90,7 +90,7 @@ def test_a_program_with_a_zip_archive_behind_it(tmp_path: Path) -> None:
     found, refused = contents(tree)
     assert (tree.format, refused) == ("zipapp", [])
     assert found.pop("app.bin").startswith(program)
-    assert found == ZIPS["zipapp"]
+    assert found == {f"app.bin!/{name}": data for name, data in ZIPS["zipapp"].items()}
 
 
 def test_a_debian_package(folder: Path, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def read(source: BinaryIO, context: Context) -> Iterator[Member | Refused]:
     if at is None:
         raise FileTreeError("no payload of Nuitka's")
     source.seek(at + 3)
-    stream = cast("io.BufferedReader", unpacked(source, "zst"))
+    stream = cast("io.BufferedReader", unpacked(source, "zst", one_frame=True))
     checksums: bool | None = None
     while name := _name(stream):
         flags = _exactly(stream, 1)[0]

@@ -29,14 +29,15 @@ MAGICS: dict[str, bytes] = {
 """First bytes by packing."""
 
 
-def unpacked(source: BinaryIO, packing: str) -> BinaryIO:
+def unpacked(source: BinaryIO, packing: str, *, one_frame: bool = False) -> BinaryIO:
     """Return the unpacked stream of a packed one (a key of :data:`MAGICS`, or ``zlib``).
 
-    What is damaged raises FileTreeError when it is read.
+    What is damaged raises FileTreeError when it is read. With ``one_frame`` a zstd stream ends with its first
+    frame, whatever follows.
     """
     if packing == "zst":
         decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-        stream: Any = decompressor.stream_reader(source, read_across_frames=True)
+        stream: Any = decompressor.stream_reader(source, read_across_frames=not one_frame)
         return io.BufferedReader(_Guarded(stream))
     makers: dict[str, Callable[[], Any]] = {
         "gz": lambda: zlib.decompressobj(31),

@@ -47,7 +47,7 @@ _KEPT_LINES = 60
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 _UNTRUSTED = re.compile(
-    r"NO_PUBKEY|is not signed|EXPKEYSIG|REVKEYSIG|unknown key|Invalid signature|Missing key"
+    r"NO_PUBKEY|NOSPLIT|is not signed|EXPKEYSIG|REVKEYSIG|unknown key|Invalid signature|Missing key"
     r"|couldn't be verified|Release signed by|not trusted|no valid OpenPGP|signature verification"
     r"|verification failed",
     re.IGNORECASE,

@@ -53,7 +53,7 @@ __all__ = [
 UNPRIVILEGED = "65534:65534"
 """User and group of every command: ``nobody`` nearly everywhere, and without rights everywhere."""
 
-_SOCKETS = ("/var/run/docker.sock", "{XDG_RUNTIME_DIR}/docker.sock")
+_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "{XDG_RUNTIME_DIR}/docker.sock")
 _CONNECT_S = 20.0
 _ANSWER_S = 60.0
 _REMOVE_S = 30.0

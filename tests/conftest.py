@@ -49,3 +49,21 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheelhouse")
     real_wheels(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def debian_images() -> list[str]:
+    """Name the Debian base images of the Docker engine."""
+    pytest.importorskip("docker", reason="the Docker SDK is not installed")
+    from pyassay.places.container import Engine, EngineError
+
+    try:
+        with Engine.connect() as engine:
+            found = sorted(
+                tag for image in engine.images() for tag in image.tags if tag.startswith("debian:")
+            )
+    except EngineError as error:
+        pytest.skip(str(error))
+    if not found:
+        pytest.skip("the engine has no Debian image: pyassay images build debian:bullseye debian:trixie")
+    return found

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pyassay import __version__
+from pyassay import __version__, images_command
 from pyassay.subjects.model import Interpreter
 from pyassay.terminal import json_document, progress_bar, table, tell, write
 from pyassay.verdicts.model import Level
@@ -48,6 +48,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+app.add_typer(images_command.app)
 
 
 @dataclass(slots=True)
@@ -229,7 +232,7 @@ def check(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check that what is shipped keeps what its tags claim; for pipelines.
+    """Check that what is shipped keeps what it claims.
 
     One line for each finding, and exit code 1 when there is one. Nothing is run.
     """

@@ -23,7 +23,7 @@ _SHOWN_ID = 12
 
 app = typer.Typer(
     name="images",
-    help="Images to try things in: see them, or make them without a registry.",
+    help="List or build the images to try things in.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

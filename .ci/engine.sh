@@ -35,8 +35,8 @@ install_packages() {
 }
 
 wait_for_engine() {
-    local _
-    for ((_ = 0; _ < $1; _++)); do
+    local second
+    for ((second = 0; second < $1; second++)); do
         if answers; then return 0; fi
         # It has given up already.
         if [[ -n ${2:-} ]] && ! kill -0 "$2" 2>/dev/null; then return 1; fi

@@ -6,10 +6,12 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -251,6 +253,47 @@ class TestReport:
         )
         (gone,) = json.loads(against.stdout)["changes"]
         assert (gone["what"], gone["now"]) == ("subject", "")
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+    def test_interrupted_while_writing_leaves_the_last_evidence(
+        self, evidence: Path, tmp_path: Path, number: int
+    ) -> None:
+        kept = tmp_path / "out" / "evidence" / "portability"
+        shutil.copytree(evidence, kept)
+        with subprocess.Popen(
+            [sys.executable, "-m", "pyassay", "report", os.path.realpath(sys.executable), "--output", "out"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            seen = list(iter_until(process.stderr, "Writing the report"))
+            assert "Writing the report" in seen[-1], seen
+            process.send_signal(number)
+            out, _ = process.communicate(timeout=60)
+        assert process.returncode not in (0, 1, 3)
+        assert out == ""
+        assert (kept / "manifest.json").read_bytes() == (evidence / "manifest.json").read_bytes()
+        assert [path.name for path in kept.parent.iterdir()] == ["portability"]
+        assert not list((tmp_path / "out").glob("*.html"))
+
+    @pytest.mark.slow
+    def test_pages_name_the_kept_evidence_only(self, tmp_path: Path) -> None:
+        done = run("report", os.path.realpath(sys.executable), "--output", "out", "--json", cwd=tmp_path)
+        assert Path(json.loads(done.stdout)["evidence"]).samefile(tmp_path / "out/evidence/portability")
+        assert [path.name for path in (tmp_path / "out/evidence").iterdir()] == ["portability"]
+        for page in (tmp_path / "out").glob("*.html"):
+            assert ".portability-" not in page.read_text()
+
+
+def iter_until(lines: Iterable[str], wanted: str) -> Iterator[str]:
+    """Yield lines up to the first that holds a text."""
+    for line in lines:
+        yield line
+        if wanted in line:
+            return
 
 
 class TestSignals:

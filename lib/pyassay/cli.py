@@ -321,34 +321,41 @@ def report(
 
     from pyassay.reports import build
 
-    if evidence is not None:
-        folder, observed = evidence, _load(evidence)
-    else:
-        # One question so far; evidence sets of several are one run of gather each.
-        asked = _asked(selectors, search, run, images)
-        observed = _gather(questions[0], _subjects(selectors, search), asked, run, images)
-        kept = output / "evidence" / questions[0]
-        before = before or _last_run(kept, observed)
-        folder = _save(observed, record or kept, replace_existing=record is None)
-    changed = _changes(before, observed, judged_by)
-    with progress_bar("Writing the report") as progress:
-        result = build(
-            questions,
-            folder,
-            output,
-            values,
-            policy=policy,
-            interactive=interactive,
-            progress=progress,
-            changes=changed,
-        )
+    with contextlib.ExitStack() as stack:
+        if evidence is not None:
+            folder = kept = evidence
+            observed = _load(evidence)
+        else:
+            # One question so far; evidence sets of several are one run of gather each.
+            asked = _asked(selectors, search, run, images)
+            observed = _gather(questions[0], _subjects(selectors, search), asked, run, images)
+            kept = output / "evidence" / questions[0]
+            before = before or _last_run(kept, observed)
+            if record is not None:
+                folder = kept = _save(observed, record)
+            else:
+                # The last run's is replaced when the pages are: an interrupted run leaves both as they were.
+                kept = kept.absolute()
+                folder = stack.enter_context(_staged(observed, kept))
+        changed = _changes(before, observed, judged_by)
+        with progress_bar("Writing the report") as progress:
+            result = build(
+                questions,
+                folder,
+                output,
+                values,
+                policy=policy,
+                interactive=interactive,
+                progress=progress,
+                changes=changed,
+            )
     failures = _not_assayed(observed)
     if as_json:
         write(
             json_document(
                 index=result.index,
                 articles=result.statuses,
-                evidence=folder,
+                evidence=kept,
                 verdicts=result.verdicts,
                 changes=changed,
                 not_assayed=failures,
@@ -449,11 +456,25 @@ def _load(folder: Path) -> Evidence:
         return load(folder)
 
 
-def _save(evidence: Evidence, folder: Path, *, replace_existing: bool = False) -> Path:
+def _save(evidence: Evidence, folder: Path) -> Path:
     from pyassay.evidence import EvidenceError
 
     with _users_fault(EvidenceError):
-        return evidence.save(folder, replace_existing=replace_existing)
+        return evidence.save(folder)
+
+
+@contextlib.contextmanager
+def _staged(evidence: Evidence, folder: Path) -> Iterator[Path]:
+    """Yield where the evidence lies until it takes the place of the last run's."""
+    from pyassay.evidence import EvidenceError
+    from pyassay.places.interruption import unwound_by_signals
+
+    with (
+        unwound_by_signals(),
+        _users_fault(EvidenceError),
+        evidence.staged(folder, replace_existing=True) as staged,
+    ):
+        yield staged
 
 
 def _last_run(kept: Path, observed: Evidence) -> Evidence | None:

@@ -14,7 +14,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -155,6 +156,20 @@ class Evidence:
         EvidenceError
             If the folder exists and may not be replaced, or cannot be written.
         """
+        with self.staged(folder, replace_existing=replace_existing):
+            return folder.absolute()
+
+    @contextmanager
+    def staged(self, folder: Path, *, replace_existing: bool = False) -> Iterator[Path]:
+        """Write the set beside its folder, yield where, and move it into place unless the block fails.
+
+        What is made of the evidence in the block and the evidence itself so change together.
+
+        Raises
+        ------
+        EvidenceError
+            As :meth:`save`.
+        """
         folder = folder.absolute()
         try:
             if folder.exists() and not replace_existing:
@@ -162,19 +177,23 @@ class Evidence:
             folder.parent.mkdir(parents=True, exist_ok=True)
             scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         except OSError as error:
-            raise EvidenceError(f"{folder}: cannot be written: {error.strerror or error}") from error
+            raise _unwritable(folder, error) from error
         try:
-            self._write(scratch / "set")
-            if folder.exists():
-                folder.rename(scratch / "old")
-            (scratch / "set").rename(folder)
-        except OSError as error:
-            if not folder.exists() and (scratch / "old").exists():
-                (scratch / "old").rename(folder)
-            raise EvidenceError(f"{folder}: cannot be written: {error.strerror or error}") from error
+            try:
+                self._write(scratch / "set")
+            except OSError as error:
+                raise _unwritable(folder, error) from error
+            yield scratch / "set"
+            try:
+                if folder.exists():
+                    folder.rename(scratch / "old")
+                (scratch / "set").rename(folder)
+            except OSError as error:
+                if not folder.exists() and (scratch / "old").exists():
+                    (scratch / "old").rename(folder)
+                raise _unwritable(folder, error) from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        return folder
 
     def _write(self, folder: Path) -> None:
         folder.mkdir()
@@ -399,6 +418,10 @@ def _dump(manifest: Manifest) -> str:
 def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _unwritable(folder: Path, error: OSError) -> EvidenceError:
+    return EvidenceError(f"{folder}: cannot be written: {error.strerror or error}")
 
 
 def _one_line(text: str) -> str:

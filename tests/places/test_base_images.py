@@ -276,6 +276,59 @@ def test_one_that_is_there_is_left_alone(engine, image):
 @pytest.mark.engine
 @pytest.mark.slow
 @pytest.mark.usefixtures("bootstrap")
+@pytest.mark.timeout(300)
+def test_killed_in_mid_build_it_leaves_nothing_that_the_next_does_not_remove(engine, tmp_path, monkeypatch):
+    code = (
+        "from pyassay.places.base_images import build\n"
+        "from pyassay.places.container import Engine\n"
+        "say = lambda done, total, label: print(label, flush=True)\n"
+        "with Engine.connect() as engine:\n"
+        "    engine.import_tar = None\n"
+        "    list(build(('debian:trixie',), engine, rebuild=True, progress=say))\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    tmp_path.chmod(0o755)
+    process = subprocess.Popen(
+        (sys.executable, "-c", code),
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        if not any("download" in line.lower() or "retrieving" in line.lower() for line in lines):
+            pytest.skip(process.communicate()[1].strip().splitlines()[-1])
+    finally:
+        process.kill()
+        process.communicate()
+    until = time.monotonic() + 10
+    while tools_in(tmp_path) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not tools_in(tmp_path)
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+    assert list(tmp_path.iterdir())
+    monkeypatch.setattr(base_images.tempfile, "tempdir", str(tmp_path))
+    base_images._sweep()
+    assert not list(tmp_path.iterdir())
+
+
+def tools_in(folder: Path) -> list[str]:
+    """Return the processes that name a folder, or lie in it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder).encode() in (process / "cmdline").read_bytes():
+                found.append(process.name)
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.usefixtures("bootstrap")
 @pytest.mark.timeout(900)
 def test_a_real_build(engine, monkeypatch):
     """Under a name of its own, so that nobody's image is replaced."""

@@ -39,6 +39,7 @@ __all__ = ["BaseImage", "BaseImageError", "build"]
 
 _NAME = re.compile(r"(?P<distribution>[a-z][a-z0-9]{0,30}):(?P<suite>[a-z0-9][a-z0-9.+-]{0,60})")
 _LABEL = "pyassay.base"
+_FOLDER = "pyassay-image-"
 _RELEASE_BYTES = 16 << 10
 _STATUS_BYTES = 64 << 20
 _FETCH_S = 30.0
@@ -200,7 +201,8 @@ def _build(
     environment = _environment(options)
     step("asking the mirror")
     mirror = _mirror(name, distribution, suite, sources(apt_folder), environment)
-    with unwound_by_signals(), tempfile.TemporaryDirectory(prefix="pyassay-image-") as made:
+    _sweep()
+    with unwound_by_signals(), tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-") as made:
         folder = Path(made)
         # apt fetches as a user of its own.
         folder.chmod(0o755)
@@ -232,6 +234,16 @@ def _build(
             identifier = engine.import_tar(stream, name, labels)
     duration = time.monotonic() - started
     return BaseImage(name, identifier, suite, packages, built_at, duration, tool)
+
+
+def _sweep() -> None:
+    """Remove the folders, each as large as an image, that killed runs of ours have left."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
+        pid = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        with contextlib.suppress(OSError):
+            own = folder.lstat().st_uid == os.geteuid() and not folder.is_symlink()
+            if own and pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 # The mirror ------------------------------------------------------------------------------------------------

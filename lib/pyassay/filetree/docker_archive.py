@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -12,15 +13,24 @@ from pyassay.filetree.model import DAMAGED, FileTreeError, Member, Refused, one_
 from pyassay.filetree.packed import MAGICS, unpacked
 from pyassay.filetree.reading import Context
 
-__all__ = ["is_docker_archive", "read"]
+__all__ = ["begins_as_image", "is_docker_archive", "read"]
 
 _MANIFEST = "manifest.json"
+_INDEX = "index.json"  # of the OCI image layout specification
+_MAX_INDEXES = 4
+_FIRST_NAMES = r"blobs/|oci-layout$|index\.json$|manifest\.json$|repositories$|[0-9a-f]{64}(/|\.json$|\.tar$)"
 _MAX_MANIFEST_BYTES = 4 << 20
 _MAX_NAMES = 5000
 _MAX_LAYERS = 200
 _OPAQUE = ".wh..wh..opq"
 _WHITEOUT = ".wh."
 _DAMAGED: tuple[type[Exception], ...] = (*DAMAGED, RecursionError)
+
+
+def begins_as_image(head: bytes) -> bool:
+    """Tell by the first header of a tar archive whether it is worth looking for an image in it."""
+    name = head[:100].partition(b"\0")[0].decode("ascii", "replace").removeprefix("./")
+    return re.match(_FIRST_NAMES, name) is not None
 
 
 def is_docker_archive(source: BinaryIO) -> bool:
@@ -92,25 +102,57 @@ def _layer(source: BinaryIO, name: str, context: Context) -> Iterator[Member | R
 
 def _layers(source: BinaryIO) -> list[str]:
     """Return the names of the layers in the archive, the lowest first; none: it is no image."""
+    index: tarfile.TarInfo | None = None
     try:
         source.seek(0)
         with tarfile.open(fileobj=source, mode="r:", tarinfo=tarred.BoundedInfo) as archive:
             for _ in range(_MAX_NAMES):
                 info = archive.next()
                 if info is None:
-                    return []
-                if info.name == _MANIFEST and info.isreg() and info.size <= _MAX_MANIFEST_BYTES:
-                    stream = archive.extractfile(info)
-                    return _named(stream.read() if stream else b"")
+                    break
+                if info.name == _MANIFEST:
+                    return _named(_document(archive, info))
+                if info.name == _INDEX:
+                    index = info
+            return _indexed(archive, index) if index else []
     except _DAMAGED as error:
         raise FileTreeError(f"damaged archive: {one_line(error)}") from error
-    return []
 
 
-def _named(manifest: bytes) -> list[str]:
-    document = json.loads(manifest)
+def _document(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Any:
+    stream = archive.extractfile(info) if info.isreg() and info.size <= _MAX_MANIFEST_BYTES else None
+    return json.loads(stream.read()) if stream else None
+
+
+def _named(document: Any) -> list[str]:
+    """Return the layers that ``manifest.json`` names, which docker and podman write."""
     if not isinstance(document, list) or not document or not isinstance(document[0], dict):
         return []
     layers = document[0].get("Layers")
     named = isinstance(layers, list) and all(isinstance(layer, str) for layer in layers)
     return layers[:_MAX_LAYERS] if named and layers else []
+
+
+def _indexed(archive: tarfile.TarFile, info: tarfile.TarInfo) -> list[str]:
+    """Return the layers of the first image of an OCI layout: an index names manifests, or another index."""
+    document = _document(archive, info)
+    for _ in range(_MAX_INDEXES):
+        if not isinstance(document, dict):
+            return []
+        if isinstance(document.get("layers"), list):
+            layers = [_blob(layer) for layer in document["layers"][:_MAX_LAYERS]]
+            return layers if all(layers) else []
+        manifests = document.get("manifests")
+        blob = _blob(manifests[0]) if isinstance(manifests, list) and manifests else ""
+        if not blob:
+            return []
+        try:
+            document = _document(archive, archive.getmember(blob))
+        except KeyError:
+            return []
+    return []
+
+
+def _blob(descriptor: Any) -> str:
+    digest = descriptor.get("digest") if isinstance(descriptor, dict) else None
+    return f"blobs/{digest.replace(':', '/')}" if isinstance(digest, str) else ""

@@ -128,7 +128,7 @@ class Member:
         return self._in_place
 
     def head(self, size: int = _HEAD_BYTES) -> bytes:
-        """Return the first bytes, at most 4,096; may be asked again.
+        """Return the first bytes, at most 4,096; may be asked again; none of what is no file.
 
         Raises
         ------

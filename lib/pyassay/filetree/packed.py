@@ -13,7 +13,7 @@ import zstandard
 
 from pyassay.filetree.model import DAMAGED, FileTreeError, one_line
 
-__all__ = ["MAGICS", "unpacked"]
+__all__ = ["MAGICS", "Rewinding", "unpacked"]
 
 _PIECE = 256 << 10
 _DAMAGED: tuple[type[Exception], ...] = (*DAMAGED, zstandard.ZstdError, MemoryError)
@@ -46,6 +46,66 @@ def unpacked(source: BinaryIO, packing: str, *, one_frame: bool = False) -> Bina
         "xz": lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY),
     }
     return io.BufferedReader(_Unpacked(source, makers[packing]), _PIECE)
+
+
+class Rewinding(io.RawIOBase):
+    """The unpacked bytes of a packed file, in which one can seek: a step back unpacks from the start again.
+
+    Parameters
+    ----------
+    source : binary file
+        Seekable.
+    packing : str
+        A key of :data:`MAGICS`.
+    note : callable
+        Is told of each piece how many bytes were unpacked; what it raises ends the reading.
+    """
+
+    def __init__(self, source: BinaryIO, packing: str, note: Callable[[int], None]) -> None:
+        super().__init__()
+        self._source = source
+        self._packing = packing
+        self._note = note
+        self._stream: BinaryIO | None = None
+        self._reached = self._position = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Set the position; nothing is read before it must be."""
+        if whence == io.SEEK_END:
+            raise OSError("the size of a packed stream is not known")
+        self._position = max(0, offset + (self._position if whence == io.SEEK_CUR else 0))
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill a buffer from the position on, which is reached by unpacking."""
+        if self._stream is None or self._reached > self._position:
+            self._source.seek(0)
+            self._stream, self._reached = unpacked(self._source, self._packing), 0
+        while self._reached < self._position:
+            if not self._take(self._stream, min(_PIECE, self._position - self._reached)):
+                return 0
+        data = self._take(self._stream, min(len(buffer), _PIECE))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def _take(self, stream: BinaryIO, size: int) -> bytes:
+        data = stream.read(size)
+        self._reached += len(data)
+        self._note(len(data))
+        return data
 
 
 class _Guarded(io.RawIOBase):

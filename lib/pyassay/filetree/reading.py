@@ -103,6 +103,8 @@ class Context:
                     shown, "a name that appears more than once: which one counts depends on the reader"
                 )
             self._seen.add(path)
+        if kind != "file":
+            start, size, once, in_place = io.BytesIO, 0, False, False
         if size < 0:
             yield Refused(shown, f"a size of {size} bytes")
             return

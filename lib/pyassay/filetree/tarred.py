@@ -15,6 +15,7 @@ __all__ = ["BoundedInfo", "is_tar", "read"]
 
 _BLOCK = 512
 _MAX_HEADER_BYTES = 1 << 20
+_MAX_EMPTY_READS = 50
 _HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME)
 
 
@@ -37,6 +38,7 @@ class _Watched(io.RawIOBase):
         self._source = source
         self._context = context
         self.last = b""
+        self._empty = 0
 
     def readable(self) -> bool:
         return True
@@ -44,6 +46,11 @@ class _Watched(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         data = self._source.read(size)
         self._context.count(len(data))
+        if not data:
+            # A header may claim 10^20 bytes, which tarfile would skip block by block behind the end.
+            self._empty += 1
+            if self._empty > _MAX_EMPTY_READS:
+                raise FileTreeError("truncated: the archive ends within a member")
         self.last = (self.last + data)[-_BLOCK:] if len(data) < _BLOCK else data[-_BLOCK:]
         return data
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pyassay.filetree import appimage, deb, docker_archive, folder, nuitka, pyinstaller, tarred, zipped
 from pyassay.filetree.model import DAMAGED, FileTree, FileTreeError, Limits, Member, Refused, one_line
-from pyassay.filetree.packed import MAGICS, unpacked
+from pyassay.filetree.packed import MAGICS, Rewinding, unpacked
 from pyassay.filetree.reading import Context, Enough, Reader, Slice
 
 __all__ = ["Format", "open_tree"]
@@ -147,7 +147,18 @@ def _packed(source: BinaryIO, packing: str, name: str) -> Format | None:
             return None
     if head and not tarred.is_tar(head):
         return None
+    if docker_archive.begins_as_image(head):
+        # The limit of the search for a manifest, which may come last; reading has its own.
+        search = Context(Limits())
+        whole = cast("BinaryIO", io.BufferedReader(Rewinding(source, packing, search.count)))
+        if docker_archive.is_docker_archive(whole):
+            return Format("docker-archive", partial(_read_image, packing=packing), {"packing": packing})
     return Format("tar", partial(_read_packed, packing=packing), {"packing": packing})
+
+
+def _read_image(source: BinaryIO, context: Context, *, packing: str) -> Iterator[Member | Refused]:
+    whole = io.BufferedReader(Rewinding(source, packing, context.count))
+    return docker_archive.read(cast("BinaryIO", whole), context)
 
 
 def _read_packed(source: BinaryIO, context: Context, *, packing: str) -> Iterator[Member | Refused]:

@@ -36,6 +36,11 @@ def made_by(engine: Engine, pid: int) -> dict[str, str]:
     return {one["Id"]: one["State"] for one in engine._containers(f"pyassay.pid={pid}")}
 
 
+def volumes_of(engine: Engine, pid: int) -> set[str]:
+    found = engine._client.volumes({"label": f"pyassay.pid={pid}"})["Volumes"] or ()
+    return {one["Name"] for one in found}
+
+
 def ours(engine: Engine) -> set[str]:
     return set(made_by(engine, os.getpid()))
 
@@ -52,6 +57,7 @@ def nothing_left(engine: Engine) -> Iterator[None]:
     before = ours(engine)
     yield
     assert ours(engine) <= before
+    assert not volumes_of(engine, os.getpid())
 
 
 # What it does ----------------------------------------------------------------------------------------------
@@ -123,6 +129,18 @@ def test_mounts_are_read_only(engine, image, tmp_path):
     )
     assert done.stdout == b"contentonerefused\n"
     assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+@engine_needed
+@pytest.mark.usefixtures("nothing_left")
+def test_what_is_mounted_in_the_private_folder_of_root_can_be_read(engine, image, tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "file").write_text("content")
+    script = "cat /root/.python/versions/file; touch /root/x 2>/dev/null || echo refused"
+    done = engine.run(image, ("sh", "-c", script), timeout_s=20, mounts={tmp_path: "/root/.python/versions"})
+    assert done.stdout == b"contentrefused\n"
+    with engine.session(image, {tmp_path: "/root/.python"}) as session:
+        assert session.run(("cat", "/root/.python/file"), timeout_s=20).stdout == b"content"
 
 
 @engine_needed
@@ -312,7 +330,7 @@ import sys
 from pyassay.places.container import Engine
 with Engine.connect() as engine:
     if sys.argv[2] == "run":
-        engine.run(sys.argv[1], ("sleep", "300"), timeout_s=300)
+        engine.run(sys.argv[1], ("sleep", "300"), timeout_s=300, mounts={"/usr/share": "/root/x"})
     elif sys.argv[2] == "session":
         with engine.session(sys.argv[1]) as session:
             session.run(("sleep", "300"), timeout_s=300)
@@ -347,17 +365,20 @@ def test_removed_after_a_signal(engine, image, how, number):
         process.wait(20)
         assert process.returncode != 0
         assert not made_by(engine, process.pid)
+        assert not volumes_of(engine, process.pid)
 
 
 @engine_needed
 def test_a_later_run_sweeps_up_after_a_crash_but_not_what_is_in_use(engine, image):
-    with hanging(engine, image, "run") as alive, hanging(engine, image, "session") as dead:
+    with hanging(engine, image, "session") as alive, hanging(engine, image, "run") as dead:
         dead.kill()
         dead.wait()
         assert made_by(engine, dead.pid)
+        assert volumes_of(engine, dead.pid)
         with Engine.connect() as later:
             assert later.swept >= 1
         assert not made_by(engine, dead.pid)
+        assert not volumes_of(engine, dead.pid)
         assert list(made_by(engine, alive.pid).values()) == ["running"]
 
 

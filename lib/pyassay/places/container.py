@@ -74,6 +74,7 @@ _ENGINE_SAYS = re.compile(rb"[^\r\n]{1,2000}\r\n")
 _NOWHERE = "/pyassay-never-started"
 _READ_BYTES = 1 << 20
 _MAX_VOLUMES = 100
+_PRIVATE = "/root"
 
 Mounts = Mapping[Path, str] | Mapping[str, str]
 """Folders or files of this host, and where a container sees them, read-only."""
@@ -490,8 +491,10 @@ class Engine:
         # A volume that the image declares would be writable, and without a limit.
         given = list(host.get("Mounts", ()))
         declared = [path for path in configuration.get("Volumes") or () if path not in map(_target, given)]
-        volumes = {f"{name}-{number}": path for number, path in enumerate(declared[:_MAX_VOLUMES])}
-        mounts = [*given, *(self._volume(volume, path) for volume, path in volumes.items())]
+        hidden = [_PRIVATE] if any(_target(one).startswith(f"{_PRIVATE}/") for one in given) else []
+        paths = [*hidden, *(path for path in declared[:_MAX_VOLUMES] if path not in hidden)]
+        volumes = {f"{name}-{number}": path for number, path in enumerate(paths)}
+        mounts = [*given, *(self._volume(*one, hides=one[1] in hidden) for one in volumes.items())]
         body["HostConfig"] = _confined({**host, "Mounts": mounts})
         with unwound_by_signals():
             try:
@@ -507,10 +510,18 @@ class Engine:
             finally:
                 self._remove(name, volumes)
 
-    def _volume(self, name: str, path: str) -> dict[str, Any]:
-        # Only one with a name can be read-only.
-        options = {"Labels": self._labels}
-        return {"Type": "volume", "Source": name, "Target": path, "ReadOnly": True, "VolumeOptions": options}
+    def _volume(self, name: str, path: str, *, hides: bool) -> dict[str, Any]:
+        # Images keep root's folder from others, and a Python that was built for a place in it works nowhere
+        # else. So it is hidden: empty, still root's, but open. All else is as in the image, and only for
+        # reading; that takes a volume with a name.
+        options = {"Labels": self._labels, "NoCopy": hides}
+        return {
+            "Type": "volume",
+            "Source": name,
+            "Target": path,
+            "ReadOnly": not hides,
+            "VolumeOptions": options,
+        }
 
     def _attached(self, path: str, body: Mapping[str, Any] | None, max_output_bytes: int) -> Attached:
         response = self._client.post(

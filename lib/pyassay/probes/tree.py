@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 
+from pyassay.subjects.locations import is_shared_prefix
 from pyassay.subjects.model import Interpreter
 
 __all__ = ["Skipped", "TreeFile", "elf_files", "is_shared_prefix", "shown_path"]
@@ -57,7 +58,6 @@ _TEXT_SUFFIXES = (
     ".cpp",
     ".hh",
 )
-_SHARED_PREFIXES = frozenset(map(Path, ("/", "/usr", "/usr/local", "/opt", "/app")))
 _MAX_FILES = 200_000
 _MAX_DEPTH = 40
 
@@ -78,11 +78,6 @@ class Skipped:
 
     shown: str
     reason: str
-
-
-def is_shared_prefix(prefix: Path) -> bool:
-    """Tell whether a prefix is shared by the whole system, so that not all below it is the interpreter's."""
-    return prefix in _SHARED_PREFIXES
 
 
 def shown_path(path: Path, interpreter: Interpreter) -> str:

@@ -17,7 +17,7 @@ from pyassay.elf import is_elf
 from pyassay.subjects.display import display_path
 from pyassay.subjects.environments import VirtualEnvironment, environment_of, read_environment
 from pyassay.subjects.identity import Identity, NotIdentifiedError, ask
-from pyassay.subjects.locations import is_python_name, shim_of
+from pyassay.subjects.locations import is_python_name, is_shared_prefix, shim_of
 from pyassay.subjects.model import Confidence, Interpreter, Provenance, SubjectKind
 from pyassay.subjects.packages import Distribution, Owner, distribution, owners
 from pyassay.subjects.provenance import Facts, provenance_of
@@ -311,11 +311,19 @@ def _library_folders(facts: Facts, series: str) -> tuple[Path, ...]:
     multiarch = multiarch if re.fullmatch(r"[A-Za-z0-9_.-]+", multiarch) else ""
     named = facts.variable("LIBDIR")
     roots = [Path(named)] if named.startswith("/") and "\0" not in named else []
+    if facts.prefix is not None and not is_shared_prefix(facts.prefix):
+        # A copied tree still names the folder that it was built for: that one is another Python's.
+        own = [facts.prefix, *([facts.identity.exec_prefix] if facts.identity is not None else [])]
+        roots = [root for root in roots if any(_is_below(root, folder) for folder in own)]
     if facts.prefix is not None:
         roots += [facts.prefix / "lib", facts.prefix / "lib64"]
     for root in roots:
         candidates += [root, *([root / multiarch] if multiarch else [])]
     return libpython_folders(candidates, series)
+
+
+def _is_below(path: Path, folder: Path | None) -> bool:
+    return folder is not None and path.resolve().is_relative_to(folder.resolve())
 
 
 def _site_folders(facts: Facts, static: StaticFacts) -> tuple[Path, ...]:

@@ -20,12 +20,21 @@ from pyassay.elf import is_elf
 from pyassay.subjects.bounded import entries, head
 from pyassay.subjects.display import display_path
 
-__all__ = ["Search", "is_python_name", "path_entries", "pythons_in", "shim_of", "system_locations"]
+__all__ = [
+    "Search",
+    "is_python_name",
+    "is_shared_prefix",
+    "path_entries",
+    "pythons_in",
+    "shim_of",
+    "system_locations",
+]
 
 _NAME = re.compile(
     r"(?:python|pypy|graalpy|graalpython|platform-python)(?:\d+(?:\.\d+){0,2})?"
     r"(?:dmu|dm|du|mu|dt|td|d|m|u|t)?(?:-c|-dbg|-debug)?"
 )
+_SHARED_PREFIXES = frozenset(map(Path, ("/", "/usr", "/usr/local", "/opt", "/app")))
 _MAX_ENTRIES = 20_000
 _MAX_LIST_BYTES = 1 << 20
 _SHIM_BYTES = 4096
@@ -98,6 +107,11 @@ class Search:
                 for entry in listed
                 if entry.name == "pyvenv.cfg" or _looks_like_python(folder / entry.name)
             )
+
+
+def is_shared_prefix(prefix: Path) -> bool:
+    """Tell whether a prefix is shared by the whole system, so that not all below it is one interpreter's."""
+    return prefix in _SHARED_PREFIXES
 
 
 def is_python_name(name: str) -> bool:

@@ -73,7 +73,8 @@ class Interpreter:
     prefix, stdlib, platstdlib : Path or None
         Of the base interpreter.
     library_folders : tuple of Path
-        Folders that hold its shared libpython, if any (``LIBDIR`` as found on disk).
+        Folders that hold its own shared libpython, if any. The ``LIBDIR`` of a copied tree is none: it lies
+        in the tree that was copied.
     site_folders : tuple of Path
         ``site-packages`` (and ``dist-packages``) folders that exist: the base interpreter's, or the virtual
         environment's for ``environment`` subjects.

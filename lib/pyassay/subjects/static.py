@@ -12,7 +12,7 @@ from pyassay.places.host import StartError, run
 from pyassay.subjects.bounded import entries, head
 from pyassay.subjects.locations import is_python_name
 
-__all__ = ["StaticFacts", "libpython_folders", "musl_version", "static_facts"]
+__all__ = ["StaticFacts", "is_libpython", "libpython_folders", "musl_version", "static_facts"]
 
 _SERIES = re.compile(r"(?:python|pypy|graalpy)(\d+\.\d+)")
 _LIBPYTHON = re.compile(r"libpython(\d\.\d+)[a-z]*\.so")
@@ -73,6 +73,11 @@ def libpython_folders(candidates: list[Path], series: str) -> tuple[Path, ...]:
         if any(path.name.startswith(prefixes) and ".so" in path.name for path in entries(folder)):
             found[folder.resolve()] = None
     return tuple(found)
+
+
+def is_libpython(soname: str) -> bool:
+    """Tell whether a library is an interpreter: libpython3.12.so.1.0, /x/libpypy3-c.so."""
+    return soname.rpartition("/")[2].startswith(("libpython", "libpypy", "libgraalpy"))
 
 
 def musl_version(elf: ElfFile) -> str:

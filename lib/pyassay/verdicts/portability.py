@@ -11,6 +11,7 @@ import pandas as pd
 
 from pyassay.elf.versions import version_key
 from pyassay.reference import ReferenceTable, load, supported
+from pyassay.subjects.static import is_libpython
 from pyassay.verdicts.claims import Rows, claims
 from pyassay.verdicts.distribution_matrix import matrix, oldest_by_family, summary
 from pyassay.verdicts.lowering import by_file, named, some, what_would_lower
@@ -35,6 +36,7 @@ _PREDICTED = (
     *("subject_id", "distro", "version", "label", "family", "channel", "libc", "release_date", "supported"),
     *("prediction", "reason", "asks", "axis"),
 )
+_SYSTEM_LIBRARIES = ("/lib/", "/lib32/", "/lib64/", "/usr/lib/", "/usr/lib32/", "/usr/lib64/")
 _DISTRIBUTORS = ("debian", "ubuntu", "fedora", "rhel", "suse", "alpine", "arch")
 
 Tables = Mapping[str, pd.DataFrame]
@@ -105,7 +107,9 @@ class _Observed:
             rows_by_subject(tables.get("floors"), "scope", "family", "hard"),
             rows_by_subject(tables.get("needs"), "file", "scope", "family", "number", "weak"),
             rows_by_subject(tables.get("symbols"), "file", "scope", "family", "version", "symbol"),
-            rows_by_subject(tables.get("libraries"), "file", "scope", "soname", "inside", "allowed"),
+            rows_by_subject(
+                tables.get("libraries"), "file", "scope", "soname", "inside", "allowed", "resolved"
+            ),
             rows_by_subject(tables.get("closure"), "file", "scope", "name"),
             rows_by_subject(tables.get("skipped"), "file", "reason"),
             _lies(tables),
@@ -197,6 +201,7 @@ def _judge(case: _Case, reference: ReferenceTable, on: date) -> Verdict:
         *_claims(case),
         *_floor(case),
         *_missing_here(case),
+        *_tied(case),
         *_outside(case),
         *_dangers(case),
         *_packages(case),
@@ -345,8 +350,9 @@ def _missing_here(case: _Case) -> list[Reason]:
 def _outside(case: _Case) -> list[Reason]:
     wanted = [
         (text(file), text(scope), text(soname))
-        for file, scope, soname, inside, allowed in case.rows("libraries")
+        for file, scope, soname, inside, allowed, resolved in case.rows("libraries")
         if scope != "site"
+        and not _borrowed(soname, resolved)
         and not flag(inside)
         and flag(allowed) is False
         and soname not in case.policy.allow_libraries
@@ -366,6 +372,29 @@ def _outside(case: _Case) -> list[Reason]:
     users = f"the {noun} itself needs {some(runtime)}" if runtime else f"for {modules} of its {of}"
     said = f"{count} must be installed wherever it goes: {some(names)} ({users})"
     return [Reason(Level.CAUTION, said, "libraries", where)]
+
+
+def _borrowed(soname: object, resolved: object) -> bool:
+    """Tell whether a libpython was found in somebody's tree, where no other system has it."""
+    found = text(resolved)
+    return is_libpython(text(soname)) and found.startswith("/") and not found.startswith(_SYSTEM_LIBRARIES)
+
+
+def _tied(case: _Case) -> list[Reason]:
+    """Return the libpythons of other trees that it loads by their absolute path."""
+    found: dict[tuple[str, str], None] = {}
+    for _, scope, soname, inside, _, resolved in case.rows("libraries"):
+        if scope != "site" and not flag(inside) and _borrowed(soname, resolved):
+            found[text(soname).rpartition("/")[2], text(resolved).rpartition("/")[0]] = None
+    return [
+        Reason(
+            Level.CAUTION,
+            f"loads {soname} from {folder}: it works only while that folder is there",
+            "libraries",
+            {"soname": soname, "inside": "False"},
+        )
+        for soname, folder in found
+    ]
 
 
 def _dangers(case: _Case) -> list[Reason]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pyassay.elf.versions import SymbolVersion, version_key
+from pyassay.subjects.static import is_libpython
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -249,6 +250,7 @@ def _asked(
     skipped: set[str],
 ) -> Asked:
     host_libc, host_version, prefix, executable = facts
+    libraries = list(libraries)
     carried, below, outside, known = _supplied(libraries)
     demands: dict[str, Demand] = {}
     every: dict[str, tuple[str, str, str, bool]] = {}
@@ -271,6 +273,7 @@ def _asked(
     _fill(demands, needs, carried)
     for name in skipped:
         demands.setdefault(name, Demand(unread=name))
+    _add_borrowed(below, libraries, runtime)
     first = candidates or [name for name, (_, _, loader, _) in runtime.items() if loader]
     if noun == _CARRIED and first:
         # A frozen program opens its libpython by hand (dlopen), and is nothing without it.
@@ -306,6 +309,20 @@ def _asked(
         whole=not runtime and noun == _CARRIED,
         outside=tuple(sorted(outside)),
     )
+
+
+def _add_borrowed(
+    below: dict[str, list[str]], libraries: Iterable[tuple[object, ...]], runtime: Iterable[str]
+) -> None:
+    """Let a libpython that was read stand for the one of that name that is loaded from another tree.
+
+    Wherever the program goes, the same must be there, and ask the same.
+    """
+    read = {name.rpartition("/")[2]: name for name in runtime}
+    for file, soname, inside, *_ in libraries:
+        name = read.get(text(soname).rpartition("/")[2])
+        if name and is_libpython(name) and not flag(inside):
+            below.setdefault(text(file), []).append(name)
 
 
 def _supplied(

@@ -193,3 +193,14 @@ def test_of_a_huge_member_only_windows_are_held(tmp_path: Path, packed: str) -> 
     assert isinstance(member, Member)
     with pytest.raises(ValueError, match=r"big\.so: 1000000 bytes, more than the 300000 that are held"):
         member.open()
+
+
+def test_a_source_distribution(tmp_path: Path) -> None:
+    path = tmp_path / "made_up-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        info = entry("made_up-1.0/PKG-INFO")
+        archive.addfile(info, io.BytesIO())
+    assert open_tree(path).format == "sdist"
+    other = tmp_path / "other-1.0.tar.gz"
+    other.write_bytes(path.read_bytes())
+    assert open_tree(other).format == "tar"

@@ -134,6 +134,8 @@ class PortabilityArticle:
             back = f", back to {row['oldest']} ({row['oldest_date'][:4]})" if row["oldest"] else ""
             made = f" {libraries[newest]}" if libraries.get(newest) else ""
             sentences.append(f"{name} {verb} on {share}{made} releases in regular support{back}.")
+        if len(self.evidence.table("trials")):
+            sentences.append(shipped.agreement_sentence(self.evidence))
         text = (
             " ".join(tables.shown_text(sentence) for sentence in sentences) or "There is no Python to judge."
         )

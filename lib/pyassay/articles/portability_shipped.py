@@ -16,7 +16,7 @@ from pyassay.verdicts.claims import claims
 from pyassay.verdicts.portability import trials_summary
 from pyassay.verdicts.trials import agreement
 
-__all__ = ["artifacts", "put_to_test", "said", "wheels"]
+__all__ = ["agreement_sentence", "artifacts", "put_to_test", "said", "wheels"]
 
 _ABOUT = re.compile(r"^(?:\w*Error: )?(?:/\S+: )*|\s*\(required by [^)]*\)")
 _WORDS = {
@@ -32,6 +32,15 @@ def said(sentence: str) -> tables.Shown:
     """Show one sentence."""
     text = tables.shown_text(sentence)
     return tables.Shown(f"<p>{escape(text)}</p>", text)
+
+
+def agreement_sentence(evidence: Evidence) -> str:
+    """Say how many predictions held where they were put to the test."""
+    counted = agreement(_records(evidence, "trials"))
+    if not counted.tried:
+        return "Nothing could be put to the test."
+    share = "All" if counted.agree == counted.tried else f"{counted.agree:,} of"
+    return f"{share} {counted.tried:,} predictions held where they were put to the test."
 
 
 def artifacts(evidence: Evidence) -> tables.Shown:
@@ -167,7 +176,7 @@ def put_to_test(evidence: Evidence, matrix: pd.DataFrame, labels: Mapping[str, s
         .reset_index()
     )
     wrong = "".join(f"<li>{escape(tables.shown_text(line))}</li>" for line in counted.disagreements[:20])
-    headline = f"{counted.agree} of {counted.tried} predictions held where they were tried."
+    headline = agreement_sentence(evidence)
     shown = tables.table(
         frame,
         caption="What was observed: each program was started and each standard module loaded in every place. "

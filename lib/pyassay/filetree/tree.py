@@ -19,6 +19,7 @@ from pyassay.filetree.reading import Context, Enough, Reader, Slice
 __all__ = ["Format", "open_tree"]
 
 _HEAD_BYTES = 4096
+_SDIST = re.compile(r"([A-Za-z0-9_.]+-\d[A-Za-z0-9_.+!-]*)\.tar\.gz")
 _ZIP_MAGIC = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
 # What is opened inside an archive: documents and data files that happen to be zip archives are not.
@@ -153,7 +154,10 @@ def _packed(source: BinaryIO, packing: str, name: str) -> Format | None:
         whole = cast("BinaryIO", io.BufferedReader(Rewinding(source, packing, search.count)))
         if docker_archive.is_docker_archive(whole):
             return Format("docker-archive", partial(_read_image, packing=packing), {"packing": packing})
-    return Format("tar", partial(_read_packed, packing=packing), {"packing": packing})
+    # A source distribution holds one folder, of its own name: project-1.0/ in project-1.0.tar.gz.
+    own = _SDIST.fullmatch(name)
+    kind = "sdist" if own and f"{own[1]}/".encode() in head else "tar"
+    return Format(kind, partial(_read_packed, packing=packing), {"packing": packing})
 
 
 def _read_image(source: BinaryIO, context: Context, *, packing: str) -> Iterator[Member | Refused]:

@@ -121,3 +121,19 @@ def test_a_label_twice_is_still_two_subjects(running_interpreter: Interpreter) -
     article = PortabilityArticle(evidence, Policy.load())
     assert article.releases().text.count("\n") > 5
     assert len(article.verdicts) == 2
+
+
+def test_what_is_not_known_is_not_among_the_refusals() -> None:
+    rows = Rows().subject("new", kind="interpreter").subject("hung", kind="interpreter", error="it hung")
+    rows.file("bin/python3", ["GLIBC_2.35"], subject_id="new")
+    rows.file("bin/python3", ["GLIBC_2.2.5"], subject_id="hung")
+    article = of(rows)
+    assert set(article.matrix.loc[article.matrix["subject_id"] == "hung", "prediction"]) == {"unknown"}
+    caption, *lines = article.refusals().text.splitlines()
+    assert caption.startswith("The glibc releases in regular support that refuse")
+    assert caption.endswith("Not listed is where it is not known: hung.")
+    assert any("RHEL 9" in line for line in lines)
+    assert not any("unknown" in line or "hung" in line or "Alpine" in line for line in lines)
+    values = render(article.family_chart().to_dict())[0][MIME]["datasets"]
+    cells = [cell for data in values.values() for cell in data if cell.get("label") == "hung"]
+    assert {cell["oldest"] for cell in cells} == {"?"}

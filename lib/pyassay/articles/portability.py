@@ -291,15 +291,17 @@ class PortabilityArticle:
         return figures.years(predictions, until=self.on.year, rows=list(self._names.values()))
 
     def refusals(self) -> tables.Shown:
-        """Show which supported releases refuse which Python, and why."""
+        """Show which supported glibc releases refuse which Python, and why."""
         alive = self.matrix["supported"].fillna(value=False).astype(bool) & (self.matrix["libc"] == "glibc")
-        rows = self.matrix[alive & (self.matrix["prediction"] != "runs")]
+        rows = self.matrix[alive & self.matrix["prediction"].isin(["refused", "partial"])]
+        unknown = set(self.matrix.loc[alive & (self.matrix["prediction"] == "unknown"), "subject_id"])
+        not_known = [name for newest, name in self._names.items() if newest in unknown]
         grouped = [
             {
                 "subject_id": subject_id,
                 "prediction": prediction,
                 "because": reason,
-                "releases": len(group),
+                "glibc releases": len(group),
                 "on": ", ".join(group["label"]),
             }
             for (subject_id, prediction, reason), group in rows.groupby(
@@ -308,10 +310,14 @@ class PortabilityArticle:
         ]
         return tables.table(
             self._labelled(
-                pd.DataFrame(grouped, columns=["subject_id", "prediction", "because", "releases", "on"]),
+                pd.DataFrame(
+                    grouped, columns=["subject_id", "prediction", "because", "glibc releases", "on"]
+                ),
                 alike=True,
             ),
-            caption="Releases in regular support that refuse a Python, or load it only in part, and why.",
+            caption=f"The glibc releases in regular support that refuse a {self._noun}, or load it only in "
+            "part, and why."
+            + (f" Not listed is where it is not known: {_first_few(not_known)}." if not_known else ""),
             limit=15,
         )
 

@@ -79,6 +79,7 @@ def families(labelled: pd.DataFrame, *, rows: Sequence[str]) -> Chart:
     ]
     cells["year"] = cells["release_date"].str[:4]
     cells["coverage"] = _coverage(cells)
+    cells.loc[cells["coverage"] == "not known", "oldest"] = "?"
     drawn = cells[cells["family"].isin(_DRAWN)]
     drawn = drawn.sort_values("family", key=lambda names: names.map(_DRAWN.index), kind="stable")
     columns = ["label", "family", "oldest", "year", "coverage"]

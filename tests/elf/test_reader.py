@@ -114,7 +114,11 @@ def assert_equals_nm(path: Path) -> None:
         if one.name not in defined  # the linker's marks of the versions themselves
     )
     expected = sorted(
-        (one.name, "" if one.version in needs - defined else one.version, one.default or one.version in needs)
+        (
+            one.name,
+            "" if one.version in needs - defined else one.version,
+            one.default or one.version in needs - defined,
+        )
         for one in said
         if one.letter not in "Uwv"
         and (one.letter.isupper() or one.letter in "ui")

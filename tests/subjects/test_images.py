@@ -105,3 +105,26 @@ def test_nothing_is_left_behind(image: str) -> None:
     with Engine.connect() as engine:
         left = engine._client.containers(all=True, filters={"label": "pyassay.run"})
     assert left == []
+
+
+def test_a_folder_with_a_distribution_in_it(image: str, system_python: Interpreter, tmp_path: Path) -> None:
+    from pyassay.places.container import Engine
+
+    with (
+        Engine.connect() as engine,
+        engine.export(image) as stream,
+        tarfile.open(fileobj=stream, mode="r|") as archive,
+    ):
+        archive.extractall(tmp_path / "root", filter="tar")
+    interpreter, whole = find(f"rootfs:{tmp_path}/root")
+    assert isinstance(interpreter, Interpreter)
+    assert isinstance(whole, Artifact)
+    assert (whole.format, interpreter.image) == ("rootfs", f"rootfs:{tmp_path}/root")
+    if interpreter.error is not None and "neither" in interpreter.error:
+        pytest.skip(interpreter.error)
+    assert (interpreter.error, interpreter.version) == (None, system_python.version)
+    from_image, _ = find(f"docker:{image}")
+    expected = probe(from_image)["floors"].drop(columns="subject_id")
+    assert probe(interpreter)["floors"].drop(columns="subject_id").equals(expected)
+    with pytest.raises(SelectorError, match="no such|not"):
+        find(f"rootfs:{tmp_path}/nowhere")

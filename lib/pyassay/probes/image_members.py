@@ -9,7 +9,7 @@ from pyassay.probes.artifact_members import scope_of
 from pyassay.probes.elf_rows import Observed, Rows, Whereabouts, add_all
 from pyassay.probes.tree import is_shared_prefix
 from pyassay.subjects.contents import StoredElf
-from pyassay.subjects.images import ImageIndex, image_index
+from pyassay.subjects.images import ROOTFS, ImageIndex, image_index, rootfs_index
 from pyassay.subjects.model import Artifact, Interpreter
 
 __all__ = ["observe_image", "observe_in_image"]
@@ -63,6 +63,8 @@ def observe_in_image(interpreter: Interpreter) -> Rows:
 
 
 def _index(reference: str) -> ImageIndex:
+    if reference.startswith(ROOTFS):
+        return rootfs_index(Path(reference.removeprefix(ROOTFS)))
     from pyassay.places.container import Engine
 
     with Engine.connect() as engine:

@@ -27,10 +27,12 @@ from pyassay.probes.artifact_members import lay
 from pyassay.probes.tree import Skipped, elf_files, is_shared_prefix
 from pyassay.subjects.contents import read_contents
 from pyassay.subjects.identity import QUIET_FLAGS, guest_script
+from pyassay.subjects.images import ROOTFS, image_index, rootfs_index
 from pyassay.subjects.model import Artifact, Interpreter, Subject
 
 if TYPE_CHECKING:
     from pyassay.places.container import Engine
+    from pyassay.places.rootfs import RootFs
     from pyassay.subjects.images import ImageIndex
 
 __all__ = ["EmulatedProcessor", "InImage", "NoPlace", "TrialPlace", "places_at_hand", "try_subject"]
@@ -116,8 +118,46 @@ class InImage:
 
     def foretell(self, mounts: Iterable[str]) -> Root | None:
         """Return the image's root with some folders of this host in it."""
-        tree = Root(_nowhere(), mounts={folder: folder for folder in mounts})
-        return ArchivedRoot(*self.index.contents.rooted(""), base=tree)
+        return _with_mounts(self.index, mounts)
+
+
+@dataclass(slots=True)
+class InRootFs:
+    """A folder with a distribution in it, made the root of each command."""
+
+    place: RootFs
+    index: ImageIndex
+
+    @property
+    def name(self) -> str:
+        """Return the folder, as a selector."""
+        return self.index.reference
+
+    @property
+    def release(self) -> str:
+        """Return what the table of distributions calls it."""
+        return self.index.release
+
+    def run(
+        self, argv: Sequence[str], *, timeout_s: float, input_bytes: bytes, mounts: dict[str, str]
+    ) -> Completed:
+        """Run a command with that folder as its root."""
+        return self.place.run(
+            argv,
+            timeout_s=timeout_s,
+            mounts=mounts,
+            input_bytes=input_bytes,
+            max_output_bytes=_MAX_OUTPUT_BYTES,
+        )
+
+    def foretell(self, mounts: Iterable[str]) -> Root | None:
+        """Return the root with some folders of this host in it."""
+        return _with_mounts(self.index, mounts)
+
+
+def _with_mounts(index: ImageIndex, mounts: Iterable[str]) -> Root:
+    tree = Root(_nowhere(), mounts={folder: folder for folder in mounts})
+    return ArchivedRoot(*index.contents.rooted(""), base=tree)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +232,7 @@ def places_at_hand(images: Sequence[str] = ()) -> Iterator[list[TrialPlace]]:
     Parameters
     ----------
     images : sequence of str
-        Images of the Docker engine; by default every one that has a name, at most 20.
+        Images of the Docker engine, or ``rootfs:PATH``; by default every image that has a name, at most 20.
 
     Yields
     ------
@@ -200,28 +240,11 @@ def places_at_hand(images: Sequence[str] = ()) -> Iterator[list[TrialPlace]]:
         Images, then emulated processors. What cannot be had (no engine, no such image) is a
         :class:`NoPlace`.
     """
-    from pyassay.places.container import Engine, EngineError
-    from pyassay.subjects.images import image_index
-
     with ExitStack() as stack:
-        found: list[TrialPlace] = []
-        try:
-            engine = stack.enter_context(Engine.connect())
-            names = list(images) or [tag for image in engine.images() for tag in image.tags]
-        except EngineError as error:
-            found.append(NoPlace("containers", str(error)))
-            names = []
-        else:
-            if not names:
-                found.append(
-                    NoPlace("containers", "the engine has no image: `pyassay images build` makes some")
-                )
-        for name in names[:_MAX_IMAGES]:
-            try:
-                found.append(InImage(engine, image_index(engine, name)))
-            except (EngineError, FileTreeError) as error:
-                found.append(NoPlace(name, str(error)))
-        found += [NoPlace(name, f"more than {_MAX_IMAGES} images") for name in names[_MAX_IMAGES:]]
+        wanted = list(images)
+        found = [_root_file_system(name) for name in wanted if name.startswith(ROOTFS)]
+        if not wanted or len(found) < len(wanted):
+            found += _in_images(stack, [name for name in wanted if not name.startswith(ROOTFS)])
         if EmulatedProcessor.available() and platform.machine() == "x86_64":
             found.append(EmulatedProcessor("x86-64-v1", "qemu64"))
         else:
@@ -229,6 +252,37 @@ def places_at_hand(images: Sequence[str] = ()) -> Iterator[list[TrialPlace]]:
                 NoPlace("x86-64-v1 processor (emulated)", "qemu-x86_64 (qemu-user) is not installed")
             )
         yield found
+
+
+def _in_images(stack: ExitStack, wanted: Sequence[str]) -> Iterator[TrialPlace]:
+    """Yield the images wanted (none: all that have a name), as long as the stack is open."""
+    from pyassay.places.container import Engine, EngineError
+
+    try:
+        engine = stack.enter_context(Engine.connect())
+        names = wanted or [tag for image in engine.images() for tag in image.tags]
+    except EngineError as error:
+        yield NoPlace("containers", str(error))
+        return
+    if not names:
+        yield NoPlace("containers", "the engine has no image: `pyassay images build` makes some")
+    for name in names[:_MAX_IMAGES]:
+        try:
+            yield InImage(engine, image_index(engine, name))
+        except (EngineError, FileTreeError) as error:
+            yield NoPlace(name, str(error))
+    for name in names[_MAX_IMAGES:]:
+        yield NoPlace(name, f"more than {_MAX_IMAGES} images")
+
+
+def _root_file_system(name: str) -> TrialPlace:
+    from pyassay.places.rootfs import RootFs, RootFsError
+
+    folder = Path(name.removeprefix(ROOTFS)).resolve()
+    try:
+        return InRootFs(RootFs(folder), rootfs_index(folder))
+    except (RootFsError, FileTreeError) as error:
+        return NoPlace(name, str(error))
 
 
 def _nowhere() -> Path:
@@ -364,7 +418,7 @@ def _artifact(artifact: Artifact, place: TrialPlace) -> list[dict[str, str]]:
         return _not_tried(artifact.error or f"{kind}: nothing that could be started as it is")
     if not os.access(path, os.X_OK):
         return _not_tried("it is not executable")
-    there = f"{_TRIAL_FOLDER}/{path.name}" if isinstance(place, InImage) else str(path.resolve())
+    there = f"{_TRIAL_FOLDER}/{path.name}" if isinstance(place, InImage | InRootFs) else str(path.resolve())
     completed, trouble = _run(place, (there, "--help"), _START_TIMEOUT_S, b"", {str(path.resolve()): there})
     if completed is None:
         return _not_tried(trouble)

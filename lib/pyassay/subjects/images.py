@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pyassay.elf.archived import ArchivedRoot
 from pyassay.elf.platform_tags import libc_of
+from pyassay.places.host import Completed
 from pyassay.subjects.contents import Contents, read_contents
 from pyassay.subjects.display import display_text
 from pyassay.subjects.identity import QUIET_FLAGS, Identity, NotIdentifiedError, guest_script, parsed
@@ -16,9 +18,10 @@ from pyassay.subjects.locations import is_python_name
 from pyassay.subjects.model import Artifact, Confidence, Interpreter, Provenance, SubjectKind
 
 if TYPE_CHECKING:
+    from pyassay.filetree import FileTree
     from pyassay.places.container import Engine
 
-__all__ = ["ImageIndex", "image_index", "image_subjects"]
+__all__ = ["ROOTFS", "ImageIndex", "image_index", "image_subjects", "rootfs_index", "rootfs_subjects"]
 
 _LOADER = re.compile(r"(?:^|/)(?:ld-(?:linux|musl|2\.)|ld64\.so|ld\.so)[^/]*$")
 _CONFIGURATION = re.compile(
@@ -28,6 +31,11 @@ _CONFIGURATION = re.compile(
 _PROGRAMS = re.compile(r"(?:^|/)bin/[^/]+$")
 _SHARED = frozenset(map(Path, ("/", "/usr", "/usr/local", "/opt", "/app")))
 _ASK_TIMEOUT_S = 30.0
+_MAX_OUTPUT_BYTES = 1 << 20
+ROOTFS = "rootfs:"
+"""What the reference of a root file system begins with; the folder follows."""
+
+Runner = Callable[[Sequence[str]], Completed]
 _known: dict[str, ImageIndex] = {}
 
 
@@ -79,17 +87,62 @@ def image_index(engine: Engine, reference: str) -> ImageIndex:
     digest = engine.digest(reference)
     if digest not in _known:
         with engine.export(reference) as stream, open_tree(stream, name=reference, nested=False) as tree:
-            contents = read_contents(
-                tree,
-                text_wanted=lambda path: bool(_CONFIGURATION.fullmatch(path) or _LOADER.search(path)),
-                path_wanted=lambda path: bool(_PROGRAMS.search(path)) and is_python_name(_name(path)),
-            )
+            contents = _contents(tree)
         files, links = contents.rooted("")
         root = ArchivedRoot(files, links)
         _known[digest] = ImageIndex(
             reference, digest, _os_release(contents), contents, root, _pythons(contents, root)
         )
     return replace(_known[digest], reference=reference)
+
+
+def rootfs_index(folder: Path) -> ImageIndex:
+    """Read a folder with a distribution in it like an image; nothing in it is run.
+
+    Raises
+    ------
+    FileTreeError
+        If it cannot be read.
+    """
+    from pyassay.filetree import open_tree
+
+    reference = f"{ROOTFS}{folder}"
+    if reference not in _known:
+        with open_tree(folder, name=reference, nested=False) as tree:
+            contents = _contents(tree)
+        files, links = contents.rooted("")
+        root = ArchivedRoot(files, links)
+        _known[reference] = ImageIndex(
+            reference, "", _os_release(contents), contents, root, _pythons(contents, root)
+        )
+    return _known[reference]
+
+
+def rootfs_subjects(folder: Path) -> tuple[Artifact, list[Interpreter]]:
+    """Return a root file system and every interpreter in it, each asked with that folder as its root.
+
+    Raises
+    ------
+    FileTreeError
+        If it cannot be read.
+    RootFsError
+        If it is no distribution.
+    """
+    from pyassay.places.rootfs import RootFs
+
+    index, place = rootfs_index(folder), RootFs(folder)
+
+    def run(argv: Sequence[str]) -> Completed:
+        return place.run(
+            argv,
+            timeout_s=_ASK_TIMEOUT_S,
+            input_bytes=guest_script("identity"),
+            max_output_bytes=_MAX_OUTPUT_BYTES,
+        )
+
+    shown = display_text(index.reference)[:120]
+    image = Artifact("", shown, SubjectKind.IMAGE, Path(index.reference), "rootfs", None, None)
+    return image, [_interpreter(run, index, path) for path in index.pythons]
 
 
 def image_subjects(engine: Engine, reference: str) -> tuple[Artifact, list[Interpreter]]:
@@ -103,7 +156,25 @@ def image_subjects(engine: Engine, reference: str) -> tuple[Artifact, list[Inter
     index = image_index(engine, reference)
     shown = display_text(reference)[:120]
     image = Artifact("", shown, SubjectKind.IMAGE, Path(reference), "image", None, None)
-    return image, [_interpreter(engine, index, path) for path in index.pythons]
+
+    def run(argv: Sequence[str]) -> Completed:
+        return engine.run(
+            reference,
+            argv,
+            timeout_s=_ASK_TIMEOUT_S,
+            input_bytes=guest_script("identity"),
+            max_output_bytes=_MAX_OUTPUT_BYTES,
+        )
+
+    return image, [_interpreter(run, index, path) for path in index.pythons]
+
+
+def _contents(tree: FileTree) -> Contents:
+    return read_contents(
+        tree,
+        text_wanted=lambda path: bool(_CONFIGURATION.fullmatch(path) or _LOADER.search(path)),
+        path_wanted=lambda path: bool(_PROGRAMS.search(path)) and is_python_name(_name(path)),
+    )
 
 
 def _name(path: str) -> str:
@@ -133,9 +204,9 @@ def _pythons(contents: Contents, root: ArchivedRoot) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _interpreter(engine: Engine, index: ImageIndex, path: str) -> Interpreter:
+def _interpreter(run: Runner, index: ImageIndex, path: str) -> Interpreter:
     stored = next(one for one in index.contents.elf if f"/{one.path}" == path)
-    identity, error = _ask(engine, index, path)
+    identity, error = _ask(run, index, path)
     version = identity.version if identity is not None else ""
     prefix = (identity.base_prefix or identity.prefix) if identity is not None else None
     paths = identity.paths if identity is not None else {}
@@ -176,16 +247,10 @@ def _interpreter(engine: Engine, index: ImageIndex, path: str) -> Interpreter:
     )
 
 
-def _ask(engine: Engine, index: ImageIndex, path: str) -> tuple[Identity | None, str | None]:
+def _ask(run: Runner, index: ImageIndex, path: str) -> tuple[Identity | None, str | None]:
     shown = f"{index.reference}: {path}"
     try:
-        completed = engine.run(
-            index.reference,
-            (path, *QUIET_FLAGS),
-            timeout_s=_ASK_TIMEOUT_S,
-            input_bytes=guest_script("identity"),
-            max_output_bytes=1 << 20,
-        )
+        completed = run((path, *QUIET_FLAGS))
         if not completed.ok:
             how = "no answer in time" if completed.timed_out else f"exit status {completed.returncode}"
             raise NotIdentifiedError(f"{shown}: {how}")

@@ -12,6 +12,7 @@
 ``python:PATH``     an interpreter, whatever its name
 ``artifact:PATH``   an artifact, whatever Pythons it holds
 ``docker:IMAGE``    an image of the Docker engine, and every Python in it
+``rootfs:PATH``     a folder with a distribution in it, and every Python in it
 an id or a label    as ``pyassay find`` lists it
 ==================  ==================================================================================
 """
@@ -54,7 +55,7 @@ _PREFIX = re.compile(r"([a-z][a-z0-9_-]*):(.*)", re.DOTALL)
 _ALIASES = {"pbs": "python-build-standalone", "docker-image": "docker-official"}
 # One word for what several builders make.
 _GROUPS = {"conda": frozenset({"conda", "conda-forge", "anaconda"})}
-_PLACES_TO_COME = frozenset({"podman", "image", "rootfs"})
+_PLACES_TO_COME = frozenset({"podman", "image"})
 _MAX_MATCHES = 5_000
 _MAX_SELECTOR = 4_096
 
@@ -257,17 +258,22 @@ class _ById(_Wanted):
 @dataclass(slots=True)
 class _ByImage(_Wanted):
     reference: str = ""
+    is_folder: bool = False
     pythons: list[Interpreter] = field(default_factory=list)
 
     def gather(self, gathering: Gathering, walk: Search) -> None:
         from pyassay.filetree import FileTreeError
         from pyassay.places.container import Engine, EngineError
-        from pyassay.subjects.images import image_subjects
+        from pyassay.places.rootfs import RootFsError
+        from pyassay.subjects.images import image_subjects, rootfs_subjects
 
         try:
-            with Engine.connect() as engine:
-                image, self.pythons = image_subjects(engine, self.reference)
-        except (EngineError, FileTreeError) as error:
+            if self.is_folder:
+                image, self.pythons = rootfs_subjects(Path(self.reference).resolve())
+            else:
+                with Engine.connect() as engine:
+                    image, self.pythons = image_subjects(engine, self.reference)
+        except (EngineError, FileTreeError, RootFsError) as error:
             raise SelectorError(display_text(" ".join(str(error).split()))) from error
         self.images.append(image)
 
@@ -316,10 +322,15 @@ def _parse_prefixed(text: str, prefix: str, rest: str) -> _Wanted:
         return _ByPath(text, needs_all=False, paths=(path,), only=only)
     if prefix == "docker":
         return _ByImage(text, needs_all=False, reference=rest)
+    if prefix == "rootfs":
+        folder = os.path.expanduser(rest)  # noqa: PTH111
+        return _ByImage(text, needs_all=False, reference=folder, is_folder=True)
     builder = _ALIASES.get(prefix, prefix)
     # A distribution that has no name of its own here is known where it runs.
     if builder not in {*BUILDERS, *INSTALLERS, distribution_key(distribution())}:
-        known = sorted({*BUILDERS, *INSTALLERS, *_ALIASES, "venv", "path", "python", "artifact", "docker"})
+        known = sorted(
+            {*BUILDERS, *INSTALLERS, *_ALIASES, "venv", "path", "python", "artifact", "docker", "rootfs"}
+        )
         raise SelectorError(
             f"{shown}: {prefix} is no builder{_did_you_mean(prefix, known) or _list_of(known)}"
         )

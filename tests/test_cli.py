@@ -92,6 +92,25 @@ class TestUsage:
             assert done.stderr.count("\n") == 1, done.stderr
             assert "\x1b" not in done.stderr
 
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["report", "portabilty"], "did you mean the question portability?"),
+            (["find", "--search", "/nonexistent/dir"], "--search /nonexistent/dir: no such folder"),
+            (["report", "--search", "/nonexistent/dir"], "--search /nonexistent/dir: no such folder"),
+            (["report", "--policy", "nosuch"], "nosuch: no such policy; there are: "),
+            (["report", "--fail-on", "awful"], "'awful' is not one of good, caution, unknown, bad"),
+        ],
+    )
+    def test_a_typing_error_is_told_with_what_there_is(
+        self, arguments: list[str], said: str, tmp_path: Path
+    ) -> None:
+        done = run(*arguments, cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert said in done.stderr
+        assert "Value error" not in done.stderr
+        assert list(tmp_path.iterdir()) == []
+
     def test_debug_shows_the_traceback(self) -> None:
         done = run("--debug", "judge", "/nonexistent/evidence")
         assert done.returncode == 2

@@ -64,6 +64,14 @@ class UsageError(Exception):
     """What the user asked for cannot be done: one line that says why."""
 
 
+def _level(word: str) -> Level:
+    """Return the level that a word names; typer's own refusal of a wrong one does not read well."""
+    try:
+        return Level(word)
+    except ValueError as error:
+        raise typer.BadParameter(f"{word!r} is not one of {', '.join(Level)}") from error
+
+
 Selectors = Annotated[
     list[str] | None,
     typer.Argument(
@@ -95,6 +103,7 @@ FailOn = Annotated[
     Level | None,
     typer.Option(
         "--fail-on",
+        parser=_level,
         metavar="LEVEL",
         help="Exit with 1 when a verdict is this or worse: good, caution, unknown, bad.",
         show_default=False,
@@ -328,7 +337,7 @@ def report(
         else:
             # One question so far; evidence sets of several are one run of gather each.
             asked = _asked(selectors, search, run, images)
-            observed = _gather(questions[0], _subjects(selectors, search), asked, run, images)
+            observed = _gather(questions[0], _subjects_of_report(selectors, search), asked, run, images)
             kept = output / "evidence" / questions[0]
             before = before or _last_run(kept, observed)
             if record is not None:
@@ -404,11 +413,30 @@ def _subjects(selectors: Sequence[str] | None, search: Sequence[Path] | None) ->
     from pyassay.subjects import SelectorError
     from pyassay.subjects import find as find_subjects
 
+    for folder in search or ():
+        # For find() a remark: here it is a typing error, and a report on another set than was meant.
+        if not Path(os.path.expanduser(folder)).is_dir():  # noqa: PTH111 - a home that is not there is no error
+            raise UsageError(f"--search {folder}: no such folder")
     with progress_bar("Looking"), _users_fault(SelectorError):
         subjects = find_subjects(*(selectors or ()), search=tuple(search or ()))
     for remark in subjects.remarks:
         tell(remark)
     return subjects
+
+
+def _subjects_of_report(selectors: Sequence[str], search: Sequence[Path] | None) -> Subjects:
+    """Return the same; a word that is no selector may be a question that was mistyped."""
+    from difflib import get_close_matches
+
+    from pyassay.probes import QUESTIONS
+
+    try:
+        return _subjects(selectors, search)
+    except UsageError as error:
+        near = get_close_matches(selectors[0], QUESTIONS, 1, 0.7) if selectors else []
+        if near and str(error).startswith(f"{selectors[0]}: "):
+            raise UsageError(f"{error}; did you mean the question {near[0]}?") from error
+        raise
 
 
 def _asked(

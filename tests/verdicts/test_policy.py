@@ -78,3 +78,14 @@ def test_the_shipped_policy_states_every_key_with_its_default() -> None:
         assert f"\n{key.name} = " in text
     shipped, built_in = Policy.load().portability, PortabilityPolicy()
     assert replace(shipped, must_run_on=()) == built_in
+
+
+def test_a_name_that_is_none_lists_those_there_are() -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy.load("nosuch")
+    shipped = ", ".join(sorted(path.stem for path in share("data", "policies").glob("*.toml")))
+    assert str(caught.value) == f"nosuch: no such policy; there are: {shipped}, and the path of any file"
+    with pytest.raises(PolicyError, match="did you mean default"):
+        Policy.load("defualt")
+    with pytest.raises(PolicyError, match="no such policy"):
+        Policy.load("../policies/default")

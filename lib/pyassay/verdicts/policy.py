@@ -74,7 +74,7 @@ class Policy:
         shown = str(name)
         try:
             is_path = isinstance(name, Path) or "/" in shown or shown.endswith(".toml")
-            path = Path(name) if is_path else share("data", "policies", f"{shown}.toml")
+            path = Path(name) if is_path else _shipped(shown)
             with path.open("rb") as file:
                 content = file.read(_MAX_BYTES + 1)
             if len(content) > _MAX_BYTES:
@@ -91,6 +91,17 @@ class Policy:
         if not isinstance(raw.get("name", ""), str):
             raise PolicyError(f"{shown}: name is no text")
         return Policy(raw.get("name") or shown, _portability(shown, section))
+
+
+def _shipped(name: str) -> Path:
+    known = sorted(path.stem for path in share("data", "policies").glob("*.toml"))
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise PolicyError(
+            f"{name}: no such policy{hint}; there are: {', '.join(known)}, and the path of any file"
+        )
+    return share("data", "policies", f"{name}.toml")
 
 
 def _portability(name: str, section: Mapping[str, Any]) -> PortabilityPolicy:

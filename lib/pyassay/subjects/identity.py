@@ -21,6 +21,14 @@ _MAX_TEXT = 400
 _MAX_VARIABLE = 64 << 10
 _VERSION = re.compile(r"\d{1,2}\.\d{1,3}\.\d{1,3}(?:(?:a|b|rc)\d{1,3})?")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
+_TELLING = (
+    re.compile(
+        r"error while loading shared libraries: |Error (?:loading|relocating) |: version `\S+' not found"
+    ),
+    re.compile(r"^[A-Za-z_][A-Za-z0-9_.]{0,100}(?:Error|Exception): "),
+    re.compile(r"^Fatal Python error: "),
+)
+"""What loaders (glibc's, musl's) and Pythons say when they give up, the most telling first."""
 # No bytecode is written into the subject; nothing of the user, of the environment or of .pth files is run.
 # (2.7 has no -I.)
 QUIET_FLAGS = ("-E", "-s", "-S", "-B", "-")
@@ -94,7 +102,11 @@ def ask(
 
 
 def _last_words(stderr: bytes) -> str:
+    """Return the line that says why: the last of the kind that tells most, else the last one."""
     lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    for telling in _TELLING:
+        if found := [line for line in lines if telling.search(line)]:
+            return f": {_line(found[-1])}"
     return f": {_line(lines[-1])}" if lines else ""
 
 

@@ -85,7 +85,7 @@ def test_damage_is_one_line_that_names_the_set(saved: Path, tmp_path: Path) -> N
     empty.mkdir()
     for folder, wanted in (
         (flipped, "not the bytes"),
-        (absent, "No such file"),
+        (absent, "damaged evidence set: needs.parquet: No such file"),
         (future, "schema version 99"),
         (garbage, "damaged"),
         (undated, "yesterday"),

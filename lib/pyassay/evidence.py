@@ -319,7 +319,9 @@ def load(folder: Path | str) -> Evidence:
             for schema in _schemas(manifest.questions)
         }
     except OSError as error:
-        raise EvidenceError(f"{folder}: no evidence set: {error.strerror or error}") from error
+        name = Path(str(error.filename or folder)).name
+        kind = "no" if name == _MANIFEST else "damaged"
+        raise EvidenceError(f"{folder}: {kind} evidence set: {name}: {error.strerror or error}") from error
     except EvidenceError:
         raise
     except (KeyError, TypeError, ValueError, LookupError) as error:

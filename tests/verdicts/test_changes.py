@@ -37,3 +37,26 @@ def test_new_and_vanished_subjects() -> None:
     new = recorded(Rows().subject("kept").subject("added"))
     rows = changes(old, new)[["subject_id", "what", "before", "after"]].values.tolist()
     assert rows == [["added", "subject", "", "new"], ["gone", "subject", "was there", ""]]
+
+
+def test_modules_and_libraries_that_came_or_went_are_counted_and_named() -> None:
+    def python(version: str, *modules: str, library: str) -> Evidence:
+        rows = Rows().subject()
+        tag = version.replace(".", "")
+        for name in modules:
+            file = f"lib/python{version}/lib-dynload/{name}.cpython-{tag}-x86_64-linux-gnu.so"
+            rows.file(file, scope="stdlib")
+            rows.add("libraries", file=file, scope="stdlib", soname="libc.so.6", allowed=True)
+            rows.add("libraries", file=file, scope="stdlib", soname=library)
+            rows.add("libraries", file=file, scope="stdlib", soname="libown.so", inside=True)
+        return recorded(rows)
+
+    old = python("3.12", "_bz2", "_ssl", "zlib", library="libssl.so.1.1")
+    new = python("3.13", "_bz2", "zlib", "_zstd", library="libssl.so.3")
+    new.tables["files"].loc[0, "file"] = "lib/python3.13/site-packages/grpc/_cython/cygrpc.abi3.so"
+    new.tables["files"].loc[0, "scope"] = "site"
+    told = {row["what"]: (row["before"], row["after"]) for row in changes(old, new).to_dict("records")}
+    assert told["standard modules"] == ("2 gone: _bz2, _ssl", "1 new: _zstd")
+    assert told["modules of its packages"] == ("", "1 new: grpc/_cython/cygrpc")
+    assert told["libraries from outside"] == ("1 gone: libssl.so.1.1", "1 new: libssl.so.3")
+    assert "libraries of its own" not in told

@@ -1,14 +1,17 @@
-"""What changed between two evidence sets: verdicts, versions and floors; new and vanished subjects."""
+"""What changed between two evidence sets: verdicts, versions, floors, modules and libraries; subjects."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from pyassay.verdicts import judge
+from pyassay.verdicts.lowering import some
 from pyassay.verdicts.policy import Policy
+from pyassay.verdicts.requirements import flag, rows_by_subject, text
 
 if TYPE_CHECKING:
     from pyassay.evidence import Evidence
@@ -16,6 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["CHANGE_COLUMNS", "changes"]
 
 CHANGE_COLUMNS = ("subject_id", "label", "what", "before", "after")
+_MODULES = {
+    "stdlib": "standard modules",
+    "site": "modules of its packages",
+    "library": "libraries of its own",
+}
+_OUTSIDE = "libraries from outside"
+_MEMBERS = (*_MODULES.values(), _OUTSIDE)
 
 
 def changes(before: Evidence, after: Evidence, policy: Policy | None = None) -> pd.DataFrame:
@@ -32,10 +42,13 @@ def changes(before: Evidence, after: Evidence, policy: Policy | None = None) -> 
     -------
     DataFrame
         One row per difference: ``subject_id``, ``label``, ``what`` (``subject``, ``version``, ``provenance``,
-        ``verdict on portability``, ``floor of GLIBC`` ...), ``before`` and ``after`` (text; empty: was or is
-        not there). Subjects are matched by their ids. Empty when nothing changed.
+        ``verdict on portability``, ``floor of GLIBC``, ``standard modules``, ``libraries from outside`` ...),
+        ``before`` and ``after`` (text; empty: was or is not there; of modules and libraries those that are
+        gone, and those that are new, counted and named). Subjects are matched by their ids. Empty when
+        nothing changed.
     """
     old, new = _facts(before, policy), _facts(after, policy)
+    old_members, new_members = _members(before), _members(after)
     labels = {**_labels(before), **_labels(after)}
     rows: list[dict[str, str]] = []
 
@@ -53,7 +66,37 @@ def changes(before: Evidence, after: Evidence, policy: Policy | None = None) -> 
             for what in dict.fromkeys([*now, *was]):
                 if was.get(what, "") != now.get(what, ""):
                     add(subject_id, what, was.get(what, ""), now.get(what, ""))
+            for what in _MEMBERS:
+                had = old_members.get((subject_id, what), set())
+                has = new_members.get((subject_id, what), set())
+                if had != has:
+                    add(subject_id, what, _counted(had - has, "gone"), _counted(has - had, "new"))
     return pd.DataFrame(rows, columns=list(CHANGE_COLUMNS))
+
+
+def _members(evidence: Evidence) -> dict[tuple[str, str], set[str]]:
+    """Return the modules and libraries of each subject, by subject and kind."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for subject_id, rows in rows_by_subject(evidence.tables.get("files"), "file", "scope").items():
+        for file, scope in rows:
+            if (kind := _MODULES.get(text(scope))) is not None:
+                found.setdefault((subject_id, kind), set()).add(_module(text(file)))
+    libraries = rows_by_subject(evidence.tables.get("libraries"), "soname", "inside", "allowed")
+    for subject_id, rows in libraries.items():
+        outside = {text(soname) for soname, inside, allowed in rows if not flag(inside) and not flag(allowed)}
+        found[subject_id, _OUTSIDE] = outside
+    return found
+
+
+def _module(file: str) -> str:
+    """Return the name of a module without what changes with every version of Python: folder and suffix."""
+    path = re.sub(r"^.*/(?:site-packages|dist-packages|lib-dynload)/|^lib/python[0-9.]+t?/", "", file)
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + name.partition(".")[0]
+
+
+def _counted(names: Set[str], what: str) -> str:
+    return f"{len(names)} {what}: {some(sorted(names))}" if names else ""
 
 
 def _labels(evidence: Evidence) -> dict[str, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyassay.probes.portability import observe
 from pyassay.probes.portability_tables import TABLES
 from pyassay.subjects.collection import subject_row
+from pyassay.subjects.display import display_text
 from pyassay.verdicts.claims import Finding, claims, only_allowed
 
 if TYPE_CHECKING:
@@ -126,7 +128,13 @@ def _observe(subject: Subject, seen: _Seen) -> None:
 
 def _prefixes(seen: _Seen) -> dict[str, str]:
     """Return what to put before a file's name so that a reader finds it."""
-    return {str(row["subject_id"]): str(row["label"]) for row in seen.subjects}
+    return {str(row["subject_id"]): _file_name(row) for row in seen.subjects}
+
+
+def _file_name(row: Mapping[str, object]) -> str:
+    if row["kind"] == "artifact":
+        return display_text(Path(str(row["executable"])).absolute().name)
+    return str(row["label"])
 
 
 def _named(finding: Finding, prefixes: dict[str, str]) -> Finding:

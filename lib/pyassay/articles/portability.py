@@ -77,8 +77,23 @@ class PortabilityArticle:
         fates = self.matrix.groupby("subject_id", sort=False)["prediction"].agg(tuple)
         groups: dict[Any, list[str]] = {}
         for subject in self._labels.index:
+            if subject in self._anywhere:
+                continue
             groups.setdefault((floor.get(subject), fates.get(subject)), []).append(str(subject))
         return {members[-1]: tuple(members) for members in groups.values()}
+
+    @cached_property
+    def _anywhere(self) -> dict[str, str]:
+        """Subjects to which no release makes a difference, and why: they are in no chart."""
+        files = set(self.evidence.table("files")["subject_id"])
+        subjects = self.evidence.table("subjects")
+        found: dict[str, str] = {}
+        for row in subjects[subjects["error"] == ""].to_dict("records"):
+            if row["kind"] == "image":
+                found[str(row["subject_id"])] = "brings its own C library along"
+            elif row["kind"] == "artifact" and row["subject_id"] not in files:
+                found[str(row["subject_id"])] = "holds no native code"
+        return found
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -134,6 +149,7 @@ class PortabilityArticle:
             back = f", back to {row['oldest']} ({row['oldest_date'][:4]})" if row["oldest"] else ""
             made = f" {libraries[newest]}" if libraries.get(newest) else ""
             sentences.append(f"{name} {verb} on {share}{made} releases in regular support{back}.")
+        sentences += [f"{self._labels[subject]} {why}." for subject, why in self._anywhere.items()]
         if len(self.evidence.table("trials")):
             sentences.append(shipped.agreement_sentence(self.evidence))
         text = (

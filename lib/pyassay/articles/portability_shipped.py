@@ -11,7 +11,6 @@ import pandas as pd
 
 from pyassay import tables
 from pyassay.evidence import Evidence
-from pyassay.subjects.display import display_path
 from pyassay.verdicts.claims import claims
 from pyassay.verdicts.portability import trials_summary
 from pyassay.verdicts.trials import agreement
@@ -59,7 +58,6 @@ def artifacts(evidence: Evidence) -> tables.Shown:
             "ELF files": [int(files.get(subject, 0)) for subject in shipped["subject_id"]],
             "platform tag": [_cell(tags, subject, "tag") for subject in shipped["subject_id"]],
             "nearest policy": [_cell(tags, subject, "policy") for subject in shipped["subject_id"]],
-            "where": shipped["executable"].map(display_path),
         }
     )
     return tables.table(
@@ -67,7 +65,6 @@ def artifacts(evidence: Evidence) -> tables.Shown:
         caption="What is shipped, and the exact platform tag that all of its ELF files together make.",
         units={"size": "bytes"},
         formats={"size": ",d"},
-        code=["where"],
         limit=20,
     )
 
@@ -85,6 +82,8 @@ def wheels(evidence: Evidence) -> tables.Shown:
     found = evidence.table("wheels")
     if not len(found):
         return said("There is no wheel among the subjects, so no claim to hold against the files.")
+    subjects = evidence.table("subjects")
+    labels = dict(zip(subjects["subject_id"], subjects["label"], strict=True))
     names = ("wheels", "files", "needs", "symbols", "libraries", "python_symbols")
     rows = {name: _records(evidence, name) for name in names}
     broken: dict[tuple[str, str], list[str]] = {}
@@ -92,11 +91,13 @@ def wheels(evidence: Evidence) -> tables.Shown:
     for finding in claims(rows):
         for subject, wheel, prefix in prefixes:
             if subject == finding.subject_id and (finding.file == wheel or finding.file.startswith(prefix)):
-                broken.setdefault((subject, wheel), []).append(f"{finding.file}: {finding.found}")
+                broken.setdefault((subject, wheel), []).append(
+                    f"{finding.file.rpartition('/')[2]}: {finding.found}"
+                )
     frame = pd.DataFrame(
         [
             {
-                "wheel": row["wheel"],
+                "wheel": labels.get(row["subject_id"], row["wheel"]) if not row["prefix"] else row["wheel"],
                 "claims": ", ".join(row["claimed"]),
                 "its files make": row["tag"]
                 or ("no ELF file" if not row["elf_files"] else "several machines"),

@@ -239,15 +239,22 @@ def _downloads(evidence: Evidence, output: Path) -> tuple[list[Download], list[D
     return embedded, beside
 
 
+def _counted(evidence: Evidence) -> str:
+    """Return how many subjects there are of each kind: ``2 interpreters, 1 artifact``."""
+    kinds = evidence.table("subjects")["kind"].replace({"environment": "interpreter"})
+    return ", ".join(
+        f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in kinds.value_counts(sort=False).items()
+    )
+
+
 def _provenance(evidence: Evidence, questions: Sequence[str], policy: str) -> Provenance:
     manifest = evidence.manifest
     host = manifest.host
-    subjects = len(evidence.table("subjects"))
     machine = [host.get("distribution", ""), host.get("machine", ""), host.get("libc", "")]
     tools = ", ".join(f"{name} {version}" for name, version in manifest.tools.items())
     references = _references(questions)
     facts = [
-        ("Subjects", f"{subjects} interpreter{'' if subjects == 1 else 's'}"),
+        ("Subjects", _counted(evidence)),
         ("Machine", ", ".join(filter(None, machine))),
         ("Kernel", host.get("kernel", "")),
         ("Recorded", manifest.recorded_at),

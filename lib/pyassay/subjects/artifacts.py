@@ -22,6 +22,9 @@ _SUFFIXES = (
 )
 # What is none of the formats is a tree of one file: then only ELF is an artifact, a text is not.
 _SINGLE = "file"
+_WHEEL_NAME = re.compile(r"([^-]+-[^-]+(?:-\d[^-]*)?-[^-]+-[^-]+)-([^-]+)\.whl")
+_NUMBERED = re.compile(r"(?:many|musl)linux_\d+_\d+_")
+_LONG_NAME = 60
 _VERSIONED_LIBRARY = re.compile(r"\.so(?:\.\d+)+$")
 
 
@@ -62,13 +65,28 @@ def artifact(path: Path) -> Artifact:
         error = display_text((raised.strerror if isinstance(raised, OSError) else None) or str(raised))
     return Artifact(
         "",
-        display_text(path.absolute().name or str(path))[:120],
+        _label(path),
         SubjectKind.ARTIFACT,
         path,
         found,
         size,
         error,
     )
+
+
+def _label(path: Path) -> str:
+    """Return a file's name; of a wheel's, whose tags may be many, the oldest platform only."""
+    name = path.absolute().name or str(path)
+    match = _WHEEL_NAME.fullmatch(name)
+    if match is not None and len(name) > _LONG_NAME:
+        platforms = match[2].split(".")
+        numbered = [platform for platform in platforms if _NUMBERED.match(platform)]
+        name = f"{match[1]} {min(numbered or platforms, key=_age)}"
+    return display_text(name)[:120]
+
+
+def _age(platform: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", platform)[:2]))
 
 
 def named_artifacts(artifacts: Iterable[Artifact]) -> list[Artifact]:

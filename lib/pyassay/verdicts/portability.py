@@ -223,6 +223,16 @@ def _too_old(reference: ReferenceTable, on: date) -> Reason:
 
 
 def _headline(case: _Case) -> str:
+    kind = next((text(kind) for _, _, kind in case.rows("subjects")), "")
+    if kind == "image":
+        return "brings its own C library: it needs a kernel and something to run containers"
+    if case.shipped and not case.rows("files"):
+        return "holds no native code: it runs wherever its Python does"
+    where = _where(case)
+    return f"claims what it does not keep; {where}" if case.rows("lies") else where
+
+
+def _where(case: _Case) -> str:
     native, counted = case.native, case.counted
     if len(native) == 0 or native["prediction"].eq("unknown").all():
         why = str(case.predictions["reason"].iloc[0] if len(native) == 0 else native["reason"].iloc[0])

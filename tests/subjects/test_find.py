@@ -451,5 +451,6 @@ def test_collection_is_a_sequence_with_a_frame(everything):
     frame = everything.to_frame()
     assert list(frame["subject_id"]) == [one.id for one in everything]
     assert frame["provenance_clues"].map(type).eq(list).all()
+    # Only an artifact has a size.
     assert not frame.drop(columns="size_bytes").isna().any(axis=None)
     assert Subjects().to_frame().columns.tolist() == frame.columns.tolist()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from corpus.archives import CONTENT, make_folder
-from corpus.onefiles import make_appimage, make_pyinstaller, nuitka_payload
+from corpus.onefiles import attach_with_nuitka, make_appimage, make_pyinstaller, nuitka_payload
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyassay.filetree import FileTreeError, Limits, Member, Refused, open_tree
@@ -108,16 +110,63 @@ FILES = {
 }
 
 
+@pytest.mark.parametrize("packed", ["whole", "each", "none"])
 @pytest.mark.parametrize("checksums", [False, True])
 @pytest.mark.parametrize("behind", [b"", b"\0" * 5000])
-def test_a_nuitka_program(tmp_path: Path, program: Path, checksums: bool, behind: bytes) -> None:
+def test_a_nuitka_program(tmp_path: Path, program: Path, packed: str, checksums: bool, behind: bytes) -> None:
     path = tmp_path / "app"
-    payload = nuitka_payload(FILES, {"link.so": "lib.so"}, checksums=checksums)
+    payload = nuitka_payload(FILES, {"link.so": "lib.so"}, checksums=checksums, packed=packed)
     path.write_bytes(program.read_bytes() + payload + behind)
     kind, files, links, refused = contents(path)
     assert (kind, refused) == ("nuitka-onefile", [])
     assert files["app"].startswith(program.read_bytes())
     assert (below(files, "app"), below(links, "app")) == (FILES, {"link.so": "lib.so"})
+
+
+@pytest.mark.parametrize("checksums", [False, True])
+def test_a_nuitka_program_of_1_0_without_flags(tmp_path: Path, program: Path, checksums: bool) -> None:
+    path = tmp_path / "app"
+    payload = nuitka_payload(FILES, {}, checksums=checksums, flags=False)
+    path.write_bytes(program.read_bytes() + payload)
+    kind, files, _, refused = contents(path)
+    assert (kind, refused, below(files, "app")) == ("nuitka-onefile", [], FILES)
+
+
+@pytest.mark.parametrize("packed", ["whole", "each", "none"])
+@pytest.mark.parametrize("checksums", [False, True])
+def test_what_nuitka_itself_attaches(tmp_path: Path, program: Path, packed: str, checksums: bool) -> None:
+    folder = tmp_path / "app.dist"
+    for name, data in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    (folder / "app.bin").chmod(0o755)
+    (folder / "link.so").symlink_to("lib.so")
+    path = tmp_path / "app"
+    path.write_bytes(program.read_bytes())
+    attach_with_nuitka(folder, path, "app.bin", packed=packed, checksums=checksums)
+    kind, files, links, refused = contents(path)
+    assert (kind, refused) == ("nuitka-onefile", [])
+    assert (below(files, "app"), below(links, "app")) == (FILES, {"link.so": "lib.so"})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(
+    not os.environ.get("PYASSAY_BUILD_NUITKA"),
+    reason="Nuitka compiles for minutes: set PYASSAY_BUILD_NUITKA=1 to try its real programs",
+)
+def test_a_program_that_nuitka_built(tmp_path: Path) -> None:
+    pytest.importorskip("nuitka", reason="no Nuitka here")
+    (tmp_path / "app.py").write_text("print('hello')\n")
+    command = [sys.executable, "-m", "nuitka", "--onefile", "--assume-yes-for-downloads", "app.py"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=800)
+    folder = tmp_path / "app.dist"
+    expected = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    kind, files, links, refused = contents(tmp_path / "app.bin", nested=False)
+    assert (kind, refused) == ("nuitka-onefile", [])
+    inside = below(files, "app.bin")
+    assert set(inside) | set(below(links, "app.bin")) == set(expected)
+    assert inside == {name: expected[name].read_bytes() for name in inside}
 
 
 def test_a_truncated_nuitka_program_is_a_row(tmp_path: Path, program: Path) -> None:

@@ -67,22 +67,23 @@ def find_image(source: BinaryIO) -> int | None:
     head = source.read(64)
     if head[:4] == MAGIC:
         return 0
-    ends = [end for end in _ends_of_elf(source, head) if 0 < end < size]
-    for end in ends:
-        source.seek(end)
-        if source.read(4) == MAGIC:
-            return end
-    return max(ends, default=None) if _appimage_type(head) else None
+    headers, whole = _ends_of_elf(source, head)
+    for end in (headers, whole):
+        if 0 < end < size:
+            source.seek(end)
+            if source.read(4) == MAGIC:
+                return end
+    return whole if _appimage_type(head) and 0 < whole < size else None
 
 
 def _appimage_type(head: bytes) -> int:
     return head[10] if head[8:10] == b"AI" and len(head) > 10 else 0
 
 
-def _ends_of_elf(source: BinaryIO, head: bytes) -> list[int]:
-    """Return where an ELF file may end: behind its section headers, or its last section or segment."""
+def _ends_of_elf(source: BinaryIO, head: bytes) -> tuple[int, int]:
+    """Return where an ELF file ends: by its section headers, and by all that they and the segments name."""
     if len(head) < 64 or head[:4] != b"\x7fELF" or head[4] not in (1, 2) or head[5] not in (1, 2):
-        return []
+        return 0, 0
     order, wide = "<" if head[5] == 1 else ">", head[4] == 2
     segments, sections = struct.unpack_from(order + ("QQ" if wide else "II"), head, 32 if wide else 28)
     segment_size, segment_count, section_size, section_count = struct.unpack_from(
@@ -96,7 +97,7 @@ def _ends_of_elf(source: BinaryIO, head: bytes) -> list[int]:
     for kind, offset, length in _table(source, sections, section_size, section_count, layout):
         last = max(last, 0 if kind == _SHT_NOBITS else offset + length)
     headers = sections + section_size * section_count
-    return [headers, max(headers, last), last]
+    return headers, max(headers, last)
 
 
 def _table(

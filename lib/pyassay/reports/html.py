@@ -175,7 +175,9 @@ def csv_gz(frame: pd.DataFrame) -> bytes:
         if values.dtype == object or str(values.dtype).startswith("str"):
             plain[column] = values.map(_csv_cell)
     text = plain.to_csv(index=False, lineterminator="\n")
-    return gzip.compress(text.encode("utf-8", "backslashreplace"), compresslevel=6, mtime=0)
+    packed = gzip.compress(text.encode("utf-8", "backslashreplace"), compresslevel=6, mtime=0)
+    # Byte 9 names the system that packed it, in one way up to Python 3.12 and in another from 3.13 on.
+    return packed[:9] + b"\xff" + packed[10:]
 
 
 def data_href(content: bytes) -> str:

@@ -225,8 +225,12 @@ def _resolved(path: Path) -> tuple[Path, str | None]:
         if real.is_file():
             return real, None
         there = real.exists()
-    except (OSError, RuntimeError):
-        return path, "a loop of links"
+        if not there:
+            # From 3.13 on a loop is no error to resolve().
+            path.stat()
+    except (OSError, RuntimeError) as error:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            return path, "a loop of links"
     if there:
         return real, "not a regular file"
     return real, f"a link to {display_path(real)}, which does not exist"

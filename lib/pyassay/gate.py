@@ -158,8 +158,9 @@ def _judged(seen: _Seen, distros: Sequence[str], policy: Policy | None, on: date
     if distros:
         releases = distributions()
         keys = releases["distro"] + ":" + releases["version"]
+        known = set(keys)
         for key in distros:
-            if key not in set(keys):
+            if key not in known:
                 raise GateError(f"{key}: no such release in the table of distributions{_nearest(key, keys)}")
         predicted = matrix(tables, releases[keys.isin(distros)], on)
         for row in predicted[predicted["prediction"] != "runs"].to_dict("records"):

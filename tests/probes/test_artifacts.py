@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ from corpus.archives import make_deb
 from corpus.rootfs import build
 from pyassay.evidence import gather, load
 from pyassay.probes.portability import observe, probe
-from pyassay.subjects import Artifact, find
+from pyassay.subjects import Artifact, Interpreter, find
 from pyassay.verdicts import judge
 
 
@@ -161,3 +162,28 @@ def test_an_artifact_is_never_started(tmp_path: Path) -> None:
     program.chmod(0o755)
     observe(subject(program))
     assert not marker.exists()
+
+
+def test_a_damaged_module_of_a_python_in_a_root_file_system_is_a_row(
+    running_interpreter: Interpreter, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    build(root / "opt/py/bin/python3", "int main(void){return 0;}", program=True)
+    build(root / "opt/py/lib/python3.11/lib-dynload/good.so")
+    bad = root / "opt/py/lib/python3.11/lib-dynload/bad.so"
+    bad.write_bytes((root / "opt/py/bin/python3").read_bytes()[:200])
+    stdlib = Path("/opt/py/lib/python3.11")
+    inside = replace(
+        running_interpreter,
+        executable=Path("/opt/py/bin/python3"),
+        prefix=Path("/opt/py"),
+        stdlib=stdlib,
+        platstdlib=stdlib,
+        library_folders=(),
+        image=f"rootfs:{root}",
+    )
+    tables = probe(inside)
+    assert set(tables["files"]["file"]) == {"bin/python3", "lib/python3.11/lib-dynload/good.so"}
+    assert tables["skipped"]["file"].tolist() == ["lib/python3.11/lib-dynload/bad.so"]
+    bad.unlink()
+    assert probe(inside)["skipped"].empty, "a folder that has changed is read anew"

@@ -49,6 +49,9 @@ def observe_in_image(interpreter: Interpreter) -> Rows:
     index = _index(interpreter.image)
     rows = Rows(interpreter.id)
     observed = list(_own_files(interpreter, index))
+    for path, reason in index.contents.skipped:
+        if _scope(Path(f"/{path}"), interpreter) or f"/{path}" == str(interpreter.executable):
+            rows.add("skipped", file=_shown(Path(f"/{path}"), interpreter), reason=reason)
     own = {item.path for item in observed}
     roots = [*interpreter.site_folders]
     if interpreter.prefix is not None and not is_shared_prefix(interpreter.prefix):

@@ -76,24 +76,32 @@ class TrialPlace(Protocol):
 
 
 @dataclass(slots=True)
-class InImage:
-    """A container of an image, a new one for each command.
+class _Distribution:
+    """A whole distribution, known by its index."""
 
-    ``name`` is the image, ``release`` what the table of distributions calls it (``debian:12``).
-    """
-
-    engine: Engine
     index: ImageIndex
 
     @property
     def name(self) -> str:
-        """Return the image's name."""
+        """Return the image's name, or the folder as a selector."""
         return self.index.reference
 
     @property
     def release(self) -> str:
-        """Return what the table of distributions calls it."""
+        """Return what the table of distributions calls it: ``debian:12``."""
         return self.index.release
+
+    def foretell(self, mounts: Iterable[str]) -> Root | None:
+        """Return its root with some folders of this host in it."""
+        tree = Root(_nowhere(), mounts={folder: folder for folder in mounts})
+        return ArchivedRoot(*self.index.contents.rooted(""), base=tree)
+
+
+@dataclass(slots=True)
+class InImage(_Distribution):
+    """A container of an image, a new one for each command."""
+
+    engine: Engine
 
     def run(
         self, argv: Sequence[str], *, timeout_s: float, input_bytes: bytes, mounts: dict[str, str]
@@ -116,27 +124,12 @@ class InImage:
             max_output_bytes=_MAX_OUTPUT_BYTES,
         )
 
-    def foretell(self, mounts: Iterable[str]) -> Root | None:
-        """Return the image's root with some folders of this host in it."""
-        return _with_mounts(self.index, mounts)
-
 
 @dataclass(slots=True)
-class InRootFs:
+class InRootFs(_Distribution):
     """A folder with a distribution in it, made the root of each command."""
 
     place: RootFs
-    index: ImageIndex
-
-    @property
-    def name(self) -> str:
-        """Return the folder, as a selector."""
-        return self.index.reference
-
-    @property
-    def release(self) -> str:
-        """Return what the table of distributions calls it."""
-        return self.index.release
 
     def run(
         self, argv: Sequence[str], *, timeout_s: float, input_bytes: bytes, mounts: dict[str, str]
@@ -149,15 +142,6 @@ class InRootFs:
             input_bytes=input_bytes,
             max_output_bytes=_MAX_OUTPUT_BYTES,
         )
-
-    def foretell(self, mounts: Iterable[str]) -> Root | None:
-        """Return the root with some folders of this host in it."""
-        return _with_mounts(self.index, mounts)
-
-
-def _with_mounts(index: ImageIndex, mounts: Iterable[str]) -> Root:
-    tree = Root(_nowhere(), mounts={folder: folder for folder in mounts})
-    return ArchivedRoot(*index.contents.rooted(""), base=tree)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +252,7 @@ def _in_images(stack: ExitStack, wanted: Sequence[str]) -> Iterator[TrialPlace]:
         yield NoPlace("containers", "the engine has no image: `pyassay images build` makes some")
     for name in names[:_MAX_IMAGES]:
         try:
-            yield InImage(engine, image_index(engine, name))
+            yield InImage(image_index(engine, name), engine)
         except (EngineError, FileTreeError) as error:
             yield NoPlace(name, str(error))
     for name in names[_MAX_IMAGES:]:
@@ -280,7 +264,7 @@ def _root_file_system(name: str) -> TrialPlace:
 
     folder = Path(name.removeprefix(ROOTFS)).resolve()
     try:
-        return InRootFs(RootFs(folder), rootfs_index(folder))
+        return InRootFs(rootfs_index(folder), RootFs(folder))
     except (RootFsError, FileTreeError) as error:
         return NoPlace(name, str(error))
 
@@ -418,7 +402,7 @@ def _artifact(artifact: Artifact, place: TrialPlace) -> list[dict[str, str]]:
         return _not_tried(artifact.error or f"{kind}: nothing that could be started as it is")
     if not os.access(path, os.X_OK):
         return _not_tried("it is not executable")
-    there = f"{_TRIAL_FOLDER}/{path.name}" if isinstance(place, InImage | InRootFs) else str(path.resolve())
+    there = f"{_TRIAL_FOLDER}/{path.name}" if isinstance(place, _Distribution) else str(path.resolve())
     completed, trouble = _run(place, (there, "--help"), _START_TIMEOUT_S, b"", {str(path.resolve()): there})
     if completed is None:
         return _not_tried(trouble)

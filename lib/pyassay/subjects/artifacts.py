@@ -10,6 +10,7 @@ from dataclasses import replace
 from hashlib import blake2s
 from pathlib import Path
 
+from pyassay.subjects.bounded import head
 from pyassay.subjects.display import display_text
 from pyassay.subjects.locations import is_python_name
 from pyassay.subjects.model import Artifact, SubjectKind
@@ -40,11 +41,10 @@ def is_artifact(path: Path) -> bool:
     from pyassay.filetree import FileTreeError, open_tree
 
     try:
+        if head(path, 4) == b"\x7fELF":
+            return True
         with open_tree(path) as tree:
-            if tree.format != _SINGLE:
-                return True
-        with path.open("rb") as file:
-            return file.read(4) == b"\x7fELF"
+            return tree.format != _SINGLE
     except (FileTreeError, OSError):
         return False
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyassay.elf.archived import ArchivedRoot
 from pyassay.elf.platform_tags import libc_of
@@ -30,12 +31,11 @@ _CONFIGURATION = re.compile(
 )
 _PROGRAMS = re.compile(r"(?:^|/)bin/[^/]+$")
 _SHARED = frozenset(map(Path, ("/", "/usr", "/usr/local", "/opt", "/app")))
-_ASK_TIMEOUT_S = 30.0
-_MAX_OUTPUT_BYTES = 1 << 20
+_ASKING: dict[str, Any] = {"timeout_s": 30.0, "max_output_bytes": 1 << 20}
 ROOTFS = "rootfs:"
 """What the reference of a root file system begins with; the folder follows."""
 
-Runner = Callable[[Sequence[str]], Completed]
+Runner = Callable[..., Completed]
 _known: dict[str, ImageIndex] = {}
 
 
@@ -87,17 +87,14 @@ def image_index(engine: Engine, reference: str) -> ImageIndex:
     digest = engine.digest(reference)
     if digest not in _known:
         with engine.export(reference) as stream, open_tree(stream, name=reference, nested=False) as tree:
-            contents = _contents(tree)
-        files, links = contents.rooted("")
-        root = ArchivedRoot(files, links)
-        _known[digest] = ImageIndex(
-            reference, digest, _os_release(contents), contents, root, _pythons(contents, root)
-        )
+            _known[digest] = _index(tree, reference, digest)
     return replace(_known[digest], reference=reference)
 
 
 def rootfs_index(folder: Path) -> ImageIndex:
     """Read a folder with a distribution in it like an image; nothing in it is run.
+
+    It is read anew each time: unlike an image, it may have changed.
 
     Raises
     ------
@@ -107,15 +104,8 @@ def rootfs_index(folder: Path) -> ImageIndex:
     from pyassay.filetree import open_tree
 
     reference = f"{ROOTFS}{folder}"
-    if reference not in _known:
-        with open_tree(folder, name=reference, nested=False) as tree:
-            contents = _contents(tree)
-        files, links = contents.rooted("")
-        root = ArchivedRoot(files, links)
-        _known[reference] = ImageIndex(
-            reference, "", _os_release(contents), contents, root, _pythons(contents, root)
-        )
-    return _known[reference]
+    with open_tree(folder, name=reference, nested=False) as tree:
+        return _index(tree, reference, "")
 
 
 def rootfs_subjects(folder: Path) -> tuple[Artifact, list[Interpreter]]:
@@ -131,18 +121,7 @@ def rootfs_subjects(folder: Path) -> tuple[Artifact, list[Interpreter]]:
     from pyassay.places.rootfs import RootFs
 
     index, place = rootfs_index(folder), RootFs(folder)
-
-    def run(argv: Sequence[str]) -> Completed:
-        return place.run(
-            argv,
-            timeout_s=_ASK_TIMEOUT_S,
-            input_bytes=guest_script("identity"),
-            max_output_bytes=_MAX_OUTPUT_BYTES,
-        )
-
-    shown = display_text(index.reference)[:120]
-    image = Artifact("", shown, SubjectKind.IMAGE, Path(index.reference), "rootfs", None, None)
-    return image, [_interpreter(run, index, path) for path in index.pythons]
+    return _subjects(index, "rootfs", partial(place.run, **_ASKING))
 
 
 def image_subjects(engine: Engine, reference: str) -> tuple[Artifact, list[Interpreter]]:
@@ -154,19 +133,19 @@ def image_subjects(engine: Engine, reference: str) -> tuple[Artifact, list[Inter
         As :func:`image_index`.
     """
     index = image_index(engine, reference)
-    shown = display_text(reference)[:120]
-    image = Artifact("", shown, SubjectKind.IMAGE, Path(reference), "image", None, None)
+    return _subjects(index, "image", partial(engine.run, reference, **_ASKING))
 
-    def run(argv: Sequence[str]) -> Completed:
-        return engine.run(
-            reference,
-            argv,
-            timeout_s=_ASK_TIMEOUT_S,
-            input_bytes=guest_script("identity"),
-            max_output_bytes=_MAX_OUTPUT_BYTES,
-        )
 
+def _subjects(index: ImageIndex, kind: str, run: Runner) -> tuple[Artifact, list[Interpreter]]:
+    shown = display_text(index.reference)[:120]
+    image = Artifact("", shown, SubjectKind.IMAGE, Path(index.reference), kind, None, None)
     return image, [_interpreter(run, index, path) for path in index.pythons]
+
+
+def _index(tree: FileTree, reference: str, digest: str) -> ImageIndex:
+    contents = _contents(tree)
+    root = ArchivedRoot(*contents.rooted(""))
+    return ImageIndex(reference, digest, _os_release(contents), contents, root, _pythons(contents, root))
 
 
 def _contents(tree: FileTree) -> Contents:
@@ -250,7 +229,7 @@ def _interpreter(run: Runner, index: ImageIndex, path: str) -> Interpreter:
 def _ask(run: Runner, index: ImageIndex, path: str) -> tuple[Identity | None, str | None]:
     shown = f"{index.reference}: {path}"
     try:
-        completed = run((path, *QUIET_FLAGS))
+        completed = run((path, *QUIET_FLAGS), input_bytes=guest_script("identity"))
         if not completed.ok:
             how = "no answer in time" if completed.timed_out else f"exit status {completed.returncode}"
             raise NotIdentifiedError(f"{shown}: {how}")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pyassay import evidence as ev
 from pyassay import probes
-from pyassay.evidence import Evidence, EvidenceError, gather, load, redacted
+from pyassay.evidence import Evidence, EvidenceError, load, redacted
+from pyassay.gathering import gather
 from pyassay.subjects.model import Interpreter
 
 
@@ -23,7 +24,7 @@ def saved(gathered: Evidence, tmp_path: Path) -> Path:
 
 
 def test_every_table_has_its_documented_columns(gathered: Evidence) -> None:
-    schemas = [ev.SUBJECTS, *probes.probe_module("portability").TABLES]
+    schemas = ev.schemas(("portability",))
     assert set(gathered.tables) == {schema.name for schema in schemas}
     for schema in schemas:
         assert list(gathered.table(schema.name).columns) == schema.column_names

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyassay.articles import article
-    from pyassay.evidence import gather as probe
     from pyassay.evidence import load
+    from pyassay.gathering import gather as probe
     from pyassay.reports import build as report
     from pyassay.subjects import find
     from pyassay.verdicts import judged as judge
@@ -30,7 +30,7 @@ _WHERE = {
     "find": ("pyassay.subjects", "find"),
     "judge": ("pyassay.verdicts", "judged"),
     "load": ("pyassay.evidence", "load"),
-    "probe": ("pyassay.evidence", "gather"),
+    "probe": ("pyassay.gathering", "gather"),
     "report": ("pyassay.reports", "build"),
 }
 

@@ -180,7 +180,7 @@ def probe(
     if output.exists():
         raise UsageError(f"{output}: exists already; name another folder with --output")
     asked = _asked(selectors, search, run, images)
-    evidence = _gather(question, _subjects(selectors, search), asked, run, images)
+    evidence = _gather([question], _subjects(selectors, search), asked, run, images)
     folder = _save(evidence, output)
     failures = _not_assayed(evidence)
     if as_json:
@@ -334,11 +334,11 @@ def report(
         if evidence is not None:
             folder = kept = evidence
             observed = _load(evidence)
+            questions = _answered(questions, observed, evidence, asked_for=bool(words))
         else:
-            # One question so far; evidence sets of several are one run of gather each.
             asked = _asked(selectors, search, run, images)
-            observed = _gather(questions[0], _subjects_of_report(selectors, search), asked, run, images)
-            kept = output / "evidence" / questions[0]
+            observed = _gather(questions, _subjects_of_report(selectors, search), asked, run, images)
+            kept = output / "evidence" / "+".join(questions)
             before = before or _last_run(kept, observed)
             if record is not None:
                 folder = kept = _save(observed, record)
@@ -452,14 +452,24 @@ def _asked(
     return {name: text for name, text in asked.items() if text}
 
 
+def _answered(
+    questions: tuple[str, ...], evidence: Evidence, folder: Path, *, asked_for: bool
+) -> tuple[str, ...]:
+    """Return the questions that recorded evidence answers; one that was asked for must be among them."""
+    held = evidence.manifest.questions
+    if asked_for and (absent := [question for question in questions if question not in held]):
+        raise UsageError(f"{folder}: holds nothing on {absent[0]}, only on {', '.join(held)}")
+    return tuple(question for question in questions if question in held)
+
+
 def _gather(
-    question: str,
+    questions: Sequence[str],
     subjects: Sequence[Subject],
     asked: dict[str, str],
     run: bool,
     images: Sequence[str] | None,
 ) -> Evidence:
-    from pyassay.evidence import gather
+    from pyassay.gathering import gather
 
     if not subjects:
         raise UsageError("no Python found to ask about")
@@ -473,8 +483,8 @@ def _gather(
             for place in places:
                 if isinstance(place, NoPlace):
                     tell(f"{place.name}: nothing is tried there: {place.reason}")
-        progress = stack.enter_context(progress_bar(f"Probing {len(subjects)} for {question}"))
-        return gather(question, subjects, places=places, parameters=asked, progress=progress)
+        progress = stack.enter_context(progress_bar(f"Probing {len(subjects)} for {', '.join(questions)}"))
+        return gather(questions, subjects, places=places, parameters=asked, progress=progress)
 
 
 def _load(folder: Path) -> Evidence:

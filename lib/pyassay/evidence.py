@@ -9,33 +9,36 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, date, datetime
-from importlib.metadata import PackageNotFoundError, version
+from datetime import date, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pyassay import __version__
 from pyassay.probes import QUESTIONS, probe_module
 from pyassay.probes.observations import Column, TableSchema
-from pyassay.subjects.collection import subject_row
-from pyassay.subjects.model import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SUBJECTS", "Evidence", "EvidenceError", "Manifest", "ProbeRun", "gather", "load", "redacted"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "SKIPPED",
+    "SUBJECTS",
+    "Evidence",
+    "EvidenceError",
+    "Manifest",
+    "ProbeRun",
+    "load",
+    "redacted",
+    "schemas",
+]
 
-SCHEMA_VERSION = 2
-_TOOLS = ("pyassay", "pandas", "pyarrow", "pyelftools", "auditwheel")
+SCHEMA_VERSION = 3
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 16 << 20
 
@@ -66,6 +69,18 @@ SUBJECTS = TableSchema(
         Column("environments", "texts", "virtual environments that rest on it"),
         Column("environment", "text", "the virtual environment that is the subject; empty: none"),
         Column("error", "text", "why it could not be asked; empty: it was"),
+    ),
+)
+
+
+SKIPPED = TableSchema(
+    "skipped",
+    "one row per thing that could not be observed",
+    (
+        Column("subject_id", "text", "which subject of the table `subjects`"),
+        Column("question", "text", "the question that it was observed for"),
+        Column("file", "text", "which file, or other part of it; empty: the whole subject"),
+        Column("reason", "text", "one line"),
     ),
 )
 
@@ -138,6 +153,14 @@ class Evidence:
         if name not in self.tables:
             raise EvidenceError(f"{name}: no such table; there are: {', '.join(sorted(self.tables))}")
         return self.tables[name]
+
+    def about(self, question: str) -> Mapping[str, pd.DataFrame]:
+        """Return the tables; of ``skipped`` only what was observed for this question."""
+        if SKIPPED.name not in self.tables:
+            return self.tables
+        skipped = self.tables[SKIPPED.name]
+        own = skipped[skipped["question"] == question].reset_index(drop=True)
+        return {**self.tables, SKIPPED.name: own}
 
     @property
     def digest(self) -> str:
@@ -223,78 +246,6 @@ class Evidence:
         )
 
 
-def gather(
-    question: str,
-    subjects: Iterable[Subject],
-    *,
-    places: Sequence[Any] = (),
-    parameters: Mapping[str, str] | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
-) -> Evidence:
-    """Probe subjects and return the evidence.
-
-    Parameters
-    ----------
-    question : str
-        One of :data:`pyassay.probes.QUESTIONS`.
-    subjects : iterable of Interpreter or Artifact
-        What to probe.
-    places : sequence of TrialPlace
-        Where each subject is tried besides, see :mod:`pyassay.probes.trials`; by default nowhere.
-    progress : callable, optional
-        Called as ``progress(done, total, label)`` before each subject and once at the end.
-
-    Returns
-    -------
-    Evidence
-        A probe that fails on one subject leaves the reason in ``skipped`` and in the manifest.
-    """
-    import pandas as pd
-
-    module = probe_module(question)
-    listed = list(subjects)
-    collected: dict[str, list[pd.DataFrame]] = {schema.name: [] for schema in module.TABLES}
-    runs: list[ProbeRun] = []
-    for number, subject in enumerate(listed):
-        if progress is not None:
-            progress(number, len(listed), subject.label)
-        started = time.perf_counter()
-        status, reason = "done", ""
-        try:
-            for name, frame in module.probe(subject).items():
-                collected[name].append(frame)
-            for place in places:
-                collected["trials"].append(_trials(module, subject, place))
-        except Exception as error:  # noqa: BLE001 - one subject's fault must not end the run of the others
-            status, reason = "failed", _one_line(f"{type(error).__name__}: {error}")
-            row = {"subject_id": subject.id, "file": "", "reason": reason}
-            collected["skipped"].append(_schema(module.TABLES, "skipped").frame([row]))
-        duration = round(time.perf_counter() - started, 4)
-        runs.append(ProbeRun(question, subject.id, status, reason, duration))
-    if progress is not None:
-        progress(len(listed), len(listed), "")
-    tables = {"subjects": SUBJECTS.frame(map(subject_row, listed))}
-    for schema in module.TABLES:
-        frames = [frame for frame in collected[schema.name] if len(frame)]
-        tables[schema.name] = pd.concat(frames, ignore_index=True) if frames else schema.frame([])
-    manifest = Manifest(
-        schema_version=SCHEMA_VERSION,
-        recorded_at=datetime.now(UTC).replace(microsecond=0).isoformat(),
-        questions=(question,),
-        host=_host_facts(),
-        tools=_tool_versions(),
-        parameters=dict(parameters or {}),
-        runs=tuple(runs),
-    )
-    return Evidence(manifest, tables)
-
-
-def _trials(module: ModuleType, subject: Subject, place: Any) -> pd.DataFrame:
-    from pyassay.probes.trials import try_subject
-
-    return _schema(module.TABLES, "trials").frame(try_subject(subject, place))
-
-
 def load(folder: Path | str) -> Evidence:
     """Read an evidence set.
 
@@ -316,7 +267,7 @@ def load(folder: Path | str) -> Evidence:
         manifest = _manifest(raw)
         tables = {
             schema.name: _read_table(folder, schema, raw["tables"][schema.name]["sha256"])
-            for schema in _schemas(manifest.questions)
+            for schema in schemas(manifest.questions)
         }
     except OSError as error:
         name = Path(str(error.filename or folder)).name
@@ -357,7 +308,7 @@ def redacted(evidence: Evidence) -> Evidence:
         return pattern.sub(lambda match: names[match[0]], text)
 
     tables: dict[str, pd.DataFrame] = {}
-    for schema in _schemas(evidence.manifest.questions):
+    for schema in schemas(evidence.manifest.questions):
         frame = evidence.tables[schema.name].copy()
         for column in schema.columns:
             if column.kind == "text":
@@ -370,15 +321,12 @@ def redacted(evidence: Evidence) -> Evidence:
     return Evidence(replace(evidence.manifest, redacted=True, runs=runs, parameters=parameters), tables)
 
 
-def _schemas(questions: Sequence[str]) -> tuple[TableSchema, ...]:
+def schemas(questions: Sequence[str]) -> tuple[TableSchema, ...]:
+    """Return the tables of an evidence set on these questions, subjects and what was skipped included."""
     unique: dict[str, TableSchema] = {SUBJECTS.name: SUBJECTS}
     for question in questions:
         unique |= {schema.name: schema for schema in probe_module(question).TABLES}
-    return tuple(unique.values())
-
-
-def _schema(schemas: Iterable[TableSchema], name: str) -> TableSchema:
-    return next(schema for schema in schemas if schema.name == name)
+    return tuple((unique | {SKIPPED.name: SKIPPED}).values())
 
 
 def _read_table(folder: Path, schema: TableSchema, sha256: str) -> pd.DataFrame:
@@ -428,27 +376,3 @@ def _unwritable(folder: Path, error: OSError) -> EvidenceError:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:500]
-
-
-def _host_facts() -> dict[str, str]:
-    try:
-        distribution = platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
-    except OSError:
-        distribution = "unknown"
-    return {
-        "distribution": distribution,
-        "kernel": platform.release(),
-        "machine": platform.machine(),
-        "libc": " ".join(platform.libc_ver()).strip(),
-        "cores": str(os.cpu_count() or 0),
-    }
-
-
-def _tool_versions() -> dict[str, str]:
-    tools = {"python": platform.python_version(), "pyassay": __version__}
-    for name in _TOOLS[1:]:
-        try:
-            tools[name] = version(name)
-        except PackageNotFoundError:
-            tools[name] = "absent"
-    return tools

@@ -7,7 +7,8 @@ import pyassay as pa
 import pytest
 from corpus.portability_tables import Evidence as Rows
 from pyassay.articles.portability import PortabilityArticle
-from pyassay.evidence import SCHEMA_VERSION, Evidence, EvidenceError, Manifest, gather
+from pyassay.evidence import SCHEMA_VERSION, Evidence, EvidenceError, Manifest
+from pyassay.gathering import gather
 from pyassay.probes import UnknownQuestionError
 from pyassay.subjects.model import Interpreter
 from pyassay.tables import Shown
@@ -90,7 +91,7 @@ def test_names_from_a_subject_do_no_harm() -> None:
     nasty = "<script>alert(1)</script>\x1b[31m"
     rows = Rows().subject("x", label=nasty, provenance=nasty, executable=nasty)
     rows.file(nasty, ["GLIBC_2.17"], subject_id="x")
-    rows.add("skipped", subject_id="x", file=nasty, reason=nasty)
+    rows.add("skipped", subject_id="x", question="portability", file=nasty, reason=nasty)
     article = of(rows)
     for name in SHOWN:
         shown = getattr(article, name)()

@@ -87,7 +87,7 @@ def opened(chromium: Any) -> Iterator[Callable[..., Opened]]:
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory, running_interpreter: Any) -> Callable[[bool], Path]:
     """Return a function that gives the folder of a report, with or without interactive charts."""
-    from pyassay.evidence import gather
+    from pyassay.gathering import gather
     from pyassay.reports import build
 
     folder = tmp_path_factory.mktemp("browser")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from pyassay.evidence import SUBJECTS
+from pyassay.evidence import SKIPPED, SUBJECTS
 from pyassay.probes.portability import TABLES
 
-_SCHEMAS = {schema.name: schema for schema in (SUBJECTS, *TABLES)}
+_SCHEMAS = {schema.name: schema for schema in (SUBJECTS, *TABLES, SKIPPED)}
 _DEFAULTS: dict[str, Any] = {"text": "", "texts": [], "flag": False, "count": 0}
 Tables = dict[str, pd.DataFrame]
 

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 from corpus.archives import make_deb
 from corpus.rootfs import build
-from pyassay.evidence import gather, load
+from pyassay.evidence import load
+from pyassay.gathering import gather
 from pyassay.probes.portability import observe, probe
 from pyassay.subjects import Artifact, Interpreter, find
 from pyassay.verdicts import judge

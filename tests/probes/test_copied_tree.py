@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyassay import find
 from pyassay.elf.reader import ElfError, read
-from pyassay.evidence import gather
+from pyassay.gathering import gather
 from pyassay.subjects.model import Interpreter
 from pyassay.verdicts import judge
 from pyassay.verdicts.model import Level

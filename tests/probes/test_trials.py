@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyassay.evidence import gather
+from pyassay.gathering import gather
 from pyassay.probes.trials import EmulatedProcessor, NoPlace, places_at_hand, try_subject
 from pyassay.subjects import Artifact, Interpreter, find
 from pyassay.verdicts.trials import agreement

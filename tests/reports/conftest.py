@@ -108,7 +108,7 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def evidence_folder(tmp_path_factory: pytest.TempPathFactory, running_interpreter: Interpreter) -> Path:
     """Return recorded evidence of one interpreter."""
-    from pyassay.evidence import gather
+    from pyassay.gathering import gather
 
     folder = tmp_path_factory.mktemp("evidence") / "set"
     return gather("portability", [running_interpreter]).save(folder)

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 from corpus.portability_tables import Evidence, Tables, python
-from pyassay.evidence import gather
+from pyassay.gathering import gather
 from pyassay.reference import distributions
 from pyassay.subjects.model import Interpreter
 from pyassay.verdicts.model import Level, Verdict

@@ -6,18 +6,16 @@ A notebook narrates and calls; the rules of :mod:`pyassay.verdicts` judge; this 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pyassay.articles.portability import PortabilityArticle
+from typing import Any
 
 __all__ = ["article"]
 
 
 def article(
     question: str, *, evidence: str | Path = "", policy: str = "default", subjects: Sequence[str] = ()
-) -> PortabilityArticle:
+) -> Any:
     """Open the article on a question, and let charts and tables show themselves in the house style.
 
     Parameters
@@ -31,6 +29,11 @@ def article(
     subjects : sequence of str
         Selectors, when probing now; empty: every interpreter found.
 
+    Returns
+    -------
+    object
+        The class ``Article`` of the module of that name: ``PortabilityArticle`` ...
+
     Raises
     ------
     UnknownQuestionError
@@ -38,8 +41,8 @@ def article(
     EvidenceError, PolicyError, SelectorError
         If the evidence, the policy or a selector cannot be read.
     """
-    from pyassay.articles.portability import PortabilityArticle
-    from pyassay.evidence import gather, load
+    from pyassay.evidence import EvidenceError, load
+    from pyassay.gathering import gather
     from pyassay.probes import probe_module
     from pyassay.theme import enable
     from pyassay.verdicts.policy import Policy
@@ -48,9 +51,12 @@ def article(
     chosen = Policy.load(policy)
     if evidence:
         found = load(evidence)
+        if question not in found.manifest.questions:
+            asked = ", ".join(found.manifest.questions)
+            raise EvidenceError(f"{evidence}: holds nothing on {question}, only on {asked}")
     else:
         from pyassay.subjects import find
 
         found = gather(question, find(*subjects))
     enable()
-    return PortabilityArticle(found, chosen)
+    return import_module(f"pyassay.articles.{question}").Article(found, chosen)

@@ -20,7 +20,7 @@ from pyassay.verdicts import portability as rules
 from pyassay.verdicts.model import Verdict
 from pyassay.verdicts.policy import Policy
 
-__all__ = ["PortabilityArticle"]
+__all__ = ["Article", "PortabilityArticle"]
 
 _REMEDIES = {
     "re-versioned": "rebuild on an older system: the same function exists there in an older version",
@@ -44,7 +44,7 @@ class PortabilityArticle:
     """
 
     def __init__(self, evidence: Evidence, policy: Policy) -> None:
-        self.evidence = evidence
+        self.evidence = Evidence(evidence.manifest, evidence.about("portability"))
         self.policy = policy
         self.on = evidence.manifest.on
 
@@ -397,7 +397,7 @@ class PortabilityArticle:
         """Show what could not be observed, and why."""
         skipped = self.evidence.table("skipped")
         return tables.table(
-            self._labelled(skipped.rename(columns={"reason": "why"})),
+            self._labelled(skipped[["subject_id", "file", "reason"]].rename(columns={"reason": "why"})),
             caption="What could not be observed.",
             code=["file"],
             limit=15,
@@ -441,6 +441,9 @@ class PortabilityArticle:
                 for verdict in self.verdicts
             },
         }
+
+
+Article = PortabilityArticle
 
 
 def _first_few(names: Iterable[str]) -> str:

@@ -1,7 +1,9 @@
 """Probes: observe a subject and return facts, never opinions.
 
-Each question has one module with ``TABLES`` (the documented tables) and ``probe(interpreter)`` (those
-tables for one subject).
+Each question has one module with ``TABLES`` (the documented tables) and either ``probe(subject)`` (those
+tables for one subject) or, where subjects are compared, ``measure(subjects, settings, progress=)`` (for all
+of them: ``frames``, and ``failed``: the reason by subject). It may have ``takes(subject)`` (whether the
+question makes sense for it) and ``probe_in(subject, place)`` (the same, in another place).
 """
 
 from __future__ import annotations

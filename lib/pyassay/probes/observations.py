@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "TableSchema"]
 
-Kind = Literal["text", "texts", "flag", "count"]
+Kind = Literal["text", "texts", "flag", "count", "number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,9 @@ class Column:
     ----------
     name : str
         Carries its unit where there is one: ``size_bytes``, ``duration_s``.
-    kind : {"text", "texts", "flag", "count"}
-        ``text`` and ``texts`` (a list) are never missing; ``flag`` and ``count`` may be ``<NA>``: not known.
+    kind : {"text", "texts", "flag", "count", "number"}
+        ``text`` and ``texts`` (a list) are never missing; ``flag`` and ``count`` may be ``<NA>``, ``number``
+        (a float) may be NaN: not known.
     meaning : str
         One sentence for the reader of the data.
     """
@@ -33,7 +34,13 @@ class Column:
     meaning: str
 
 
-_DTYPES: dict[str, str] = {"text": "str", "texts": "object", "flag": "boolean", "count": "Int64"}
+_DTYPES: dict[str, str] = {
+    "text": "str",
+    "texts": "object",
+    "flag": "boolean",
+    "count": "Int64",
+    "number": "float64",
+}
 
 
 @dataclass(frozen=True, slots=True)

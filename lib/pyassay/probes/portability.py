@@ -24,7 +24,9 @@ from pyassay.subjects.static import is_libpython
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLES", "observe", "probe"]
+    from pyassay.probes.trials import TrialPlace
+
+__all__ = ["TABLES", "observe", "probe", "probe_in"]
 
 
 def probe(subject: Interpreter | Artifact, *, root: Path = Path("/")) -> dict[str, pd.DataFrame]:
@@ -43,6 +45,14 @@ def probe(subject: Interpreter | Artifact, *, root: Path = Path("/")) -> dict[st
         By the names of :data:`TABLES`. A file that could not be read is a row of ``skipped``.
     """
     return observe(subject, root=root).frames()
+
+
+def probe_in(subject: Interpreter | Artifact, place: TrialPlace) -> dict[str, pd.DataFrame]:
+    """Try a subject in another place: the table ``trials``."""
+    from pyassay.probes.trials import try_subject
+
+    schema = next(schema for schema in TABLES if schema.name == "trials")
+    return {schema.name: schema.frame(try_subject(subject, place))}
 
 
 def observe(subject: Interpreter | Artifact, *, root: Path = Path("/")) -> Rows:

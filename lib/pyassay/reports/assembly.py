@@ -147,7 +147,7 @@ def build(
         given = {key: value for key, value in own.items() if key in declared} | settings[question]
         executions.append(Execution(file, given))
     executed = execute_all(executions, timeout_s=timeout_s, progress=progress)
-    verdicts = tuple(judge(evidence, loaded))
+    verdicts = tuple(judge(evidence, loaded, list(files)))
     asset = _write_asset(output) if interactive else None
     provenance = _provenance(evidence, questions, loaded.name)
     embedded, beside = _downloads(evidence, output)

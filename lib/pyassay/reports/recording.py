@@ -13,7 +13,8 @@ from pathlib import Path
 
 import nbformat
 
-from pyassay.evidence import gather, redacted
+from pyassay.evidence import redacted
+from pyassay.gathering import gather
 from pyassay.probes import QUESTIONS
 from pyassay.probes.trials import NoPlace, places_at_hand
 from pyassay.reports.assembly import build
@@ -42,7 +43,7 @@ def record(folder: Path, selectors: Sequence[str] = ()) -> Path:
     """
     with places_at_hand() as found:
         places = [place for place in found if not isinstance(place, NoPlace)]
-        evidence = gather(QUESTIONS[0], find(*selectors), places=places)
+        evidence = gather(QUESTIONS, find(*selectors), places=places)
     return redacted(evidence).save(folder, replace_existing=True)
 
 

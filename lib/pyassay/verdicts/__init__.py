@@ -9,6 +9,7 @@ from pyassay.verdicts.model import Level, Reason, Verdict, to_frame
 from pyassay.verdicts.policy import Policy, PolicyError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["Level", "Policy", "PolicyError", "Reason", "Verdict", "judge", "judged", "to_frame"]
 
 
-def judge(evidence: Evidence, policy: Policy | None = None) -> list[Verdict]:
+def judge(
+    evidence: Evidence, policy: Policy | None = None, questions: Sequence[str] | None = None
+) -> list[Verdict]:
     """Judge an evidence set, as of the day on which it was recorded.
 
     Parameters
@@ -27,6 +30,8 @@ def judge(evidence: Evidence, policy: Policy | None = None) -> list[Verdict]:
         Observations of one or more questions.
     policy : Policy, optional
         What is required; the shipped default when omitted.
+    questions : sequence of str, optional
+        Judge these only.
 
     Returns
     -------
@@ -35,9 +40,9 @@ def judge(evidence: Evidence, policy: Policy | None = None) -> list[Verdict]:
     """
     chosen = policy or Policy.load()
     verdicts: list[Verdict] = []
-    for question in evidence.manifest.questions:
+    for question in evidence.manifest.questions if questions is None else questions:
         rules = import_module(f"pyassay.verdicts.{question}")
-        verdicts += rules.judge(evidence.tables, chosen, evidence.manifest.on)
+        verdicts += rules.judge(evidence.about(question), chosen, evidence.manifest.on)
     return verdicts
 
 

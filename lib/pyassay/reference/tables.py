@@ -21,8 +21,30 @@ if TYPE_CHECKING:
 __all__ = ["ColumnDescription", "ReferenceTable", "ReferenceTableError", "load", "read"]
 
 _MAX_BYTES = 64 << 20
-_KINDS = ("text", "optional", "version", "optional version", "date", "flag")
-_VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){0,5}(\.x)?")
+_KINDS = (
+    "text",
+    "optional",
+    "version",
+    "optional version",
+    "release",
+    "optional release",
+    "date",
+    "flag",
+    "count",
+)
+# How a cell of a kind is written, and what one is that is not. Releases are as upstreams write them:
+# 3.13.0rc2, 1.1.1w, 0.9.8-beta3, 20240808-3.1.
+_SPELLINGS = (
+    ("flag", re.compile(r"true|false"), "neither true nor false"),
+    ("version", re.compile(r"\d{1,6}(\.\d{1,6}){0,5}(\.x)?"), "no version"),
+    (
+        "release",
+        re.compile(r"\d{1,8}(\.\d{1,6}){0,5}[a-z]{0,6}\d{0,3}(-[a-z]{0,6}\d{1,8}(\.\d{1,4})?)?"),
+        "no release",
+    ),
+    ("count", re.compile(r"\d{1,9}", re.ASCII), "no count"),
+)
+_NEVER_EMPTY = ("text", "version", "release", "flag", "count")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -40,7 +62,8 @@ class ColumnDescription:
         The meaning is one sentence for the reader of the data.
     kind : str
         ``text`` (never empty), ``optional`` (text, may be empty), ``version`` (``2.17``, or ``1.2.x`` for a
-        series), ``optional version``, ``date`` (ISO 8601, may be empty) or ``flag`` (``true``, ``false``).
+        series), ``optional version``, ``release`` (as upstreams write them: ``3.13.0rc2``, ``1.1.1w``),
+        ``optional release``, ``date`` (ISO 8601, may be empty), ``flag`` (``true``, ``false``) or ``count``.
     choices : tuple of str
         The only values allowed; empty: any.
     unique, required, past : bool
@@ -64,11 +87,10 @@ class ColumnDescription:
         if self.choices and cell not in self.choices:
             return f"{cell!r} is none of {', '.join(self.choices)}"
         if not cell:
-            return "empty" if self.required or self.kind in ("text", "version", "flag") else ""
-        if self.kind == "flag" and cell not in ("true", "false"):
-            return f"{cell!r} is neither true nor false"
-        if self.kind.endswith("version") and not _VERSION.fullmatch(cell):
-            return f"{cell!r} is no version"
+            return "empty" if self.required or self.kind in _NEVER_EMPTY else ""
+        for kind, pattern, noun in _SPELLINGS:
+            if self.kind.removeprefix("optional ") == kind and not pattern.fullmatch(cell):
+                return f"{cell!r} is {noun}"
         if self.kind == "date":
             return self._date_fault(cell, row, as_of)
         return ""
@@ -121,7 +143,7 @@ class ReferenceTable:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """Return the rows: text columns and ``bool`` flags; a copy, so that no reader changes another's."""
+        """Return the rows: text, ``bool`` flags, whole numbers; a copy: no reader changes another's."""
         return self._frame.copy()
 
     @property
@@ -277,6 +299,8 @@ def _frame(rows: Sequence[Mapping[str, str]], columns: Sequence[ColumnDescriptio
         cells = [row[column.name] for row in rows]
         if column.kind == "flag":
             data[column.name] = pd.Series([cell == "true" for cell in cells], dtype="bool")
+        elif column.kind == "count":
+            data[column.name] = pd.Series(list(map(int, cells)), dtype="int64")
         else:
             data[column.name] = pd.Series(cells, dtype="str")
     return pd.DataFrame(data)

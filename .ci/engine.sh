@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 0
 
-IMAGES=(debian:bullseye debian:bookworm debian:trixie)
+IMAGES=(debian:bullseye debian:bookworm debian:trixie debian:trixie+python3)
 LOG=${TMPDIR:-/tmp}/pyassay-dockerd.log
 
 say() { echo "engine: $*"; }
@@ -78,7 +78,7 @@ build_images() {
     local image have missing=() builder=()
     have=$(timeout 20 docker images --format '{{.Repository}}:{{.Tag}}')
     for image in "${IMAGES[@]}"; do
-        grep -qxF "$image" <<<"$have" || missing+=("$image")
+        grep -qxF "${image//+/-}" <<<"$have" || missing+=("$image")
     done
     if ((${#missing[@]} == 0)); then return; fi
     read -ra builder <<<"${BUILDER:-}"

@@ -33,7 +33,11 @@ app = typer.Typer(
 @app.command()
 def build(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="debian:bookworm: a distribution and its suite.")
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="debian:bookworm: distribution and suite; debian:bookworm+python3: with packages.",
+        ),
     ],
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Build it even if it is there.")] = False,
     keyring: Annotated[

@@ -162,7 +162,20 @@ def refusal(name: str, **options: object) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", ["debian", "", "debian:", "Debian:x", "a:../x", "a:b c", "x:\x1b[31m", "a:-b"]
+    "name",
+    [
+        "debian",
+        "",
+        "debian:",
+        "Debian:x",
+        "a:../x",
+        "a:b c",
+        "x:\x1b[31m",
+        "a:-b",
+        "a:b+",
+        "a:b+x;y",
+        "a:b+-o",
+    ],
 )
 def test_what_is_no_name(name):
     assert "not a name that can be built" in refusal(name)
@@ -338,7 +351,10 @@ def test_a_real_build(engine, monkeypatch):
     monkeypatch.setattr(engine, "import_tar", lambda stream, name, labels: real(stream, tag, labels))
     try:
         (built,) = build(
-            ("debian:trixie",), engine, rebuild=True, progress=lambda done, total, label: steps.append(label)
+            ("debian:trixie+netbase",),
+            engine,
+            rebuild=True,
+            progress=lambda done, total, label: steps.append(label),
         )
     except BaseImageError as error:
         if any(
@@ -351,10 +367,11 @@ def test_a_real_build(engine, monkeypatch):
         assert built.duration_s > 0
         assert built.packages["libc6"].startswith("2.41")
         assert built.id == engine.digest(tag)
-        assert steps[0] == "debian:trixie: asking the mirror"
-        assert steps[-1] == "debian:trixie: done"
+        assert built.packages["netbase"]
+        assert steps[0] == "debian:trixie-netbase: asking the mirror"
+        assert steps[-1] == "debian:trixie-netbase: done"
         labels = dict(next(one.labels for one in engine.images() if tag in one.tags))
-        assert labels["pyassay.base"] == "debian:trixie"
+        assert labels["pyassay.base"] == "debian:trixie-netbase"
         assert f"libc6={built.packages['libc6']}" in labels["pyassay.packages"].split()
         # Nothing of this host is in it.
         uris = {one.uri.partition("://")[2].partition("/")[0] for one in sources()} - {""}

@@ -37,7 +37,10 @@ from pyassay.places.interruption import unwound_by_signals
 
 __all__ = ["BaseImage", "BaseImageError", "build"]
 
-_NAME = re.compile(r"(?P<distribution>[a-z][a-z0-9]{0,30}):(?P<suite>[a-z0-9][a-z0-9.+-]{0,60})")
+_NAME = re.compile(
+    r"(?P<base>(?P<distribution>[a-z][a-z0-9]{0,30}):(?P<suite>[a-z0-9][a-z0-9.-]{0,60}))"
+    r"(?:\+(?P<packages>[a-z0-9][a-z0-9.+-]*(?:,[a-z0-9][a-z0-9.+-]*)*))?"
+)
 _LABEL = "pyassay.base"
 _FOLDER = "pyassay-image-"
 _RELEASE_BYTES = 16 << 10
@@ -109,6 +112,16 @@ class BaseImage:
 
 
 @dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be built: the image's name, and of what."""
+
+    name: str
+    distribution: str
+    suite: str
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Mirror:
     source: AptSource
     date: datetime | None
@@ -130,7 +143,8 @@ def build(
     Parameters
     ----------
     names : sequence of str
-        ``debian:bookworm``: a distribution and its suite, as the mirror calls it.
+        ``debian:bookworm``: a distribution and its suite, as the mirror calls it. With packages, several
+        after commas, ``debian:bookworm+python3`` becomes the image ``debian:bookworm-python3``.
     engine : Engine
     rebuild : bool
         Build it even if the engine has an image of that name, which then loses it.
@@ -162,6 +176,9 @@ def build(
                     f"{name}: not a name that can be built: a distribution and a suite are, debian:bookworm"
                 )
             )
+        packages = tuple(filter(None, (match["packages"] or "").split(",")))
+        # A tag cannot hold the signs of g++ or a comma.
+        name = re.sub(r"[^A-Za-z0-9_.:-]", "-", f"{match['base']}{''.join(f'-{one}' for one in packages)}")  # noqa: PLW2901
         if not rebuild and engine.has_image(name):
             tell(number + 1, len(names), f"{name}: is there")
             yield _present(engine, name, match["suite"])
@@ -170,9 +187,8 @@ def build(
         def step(label: str, number: int = number, name: str = name) -> None:
             tell(number, len(names), f"{name}: {label}")
 
-        yield _build(
-            engine, name, match["distribution"], match["suite"], keyring, timeout_s, step, apt_folder
-        )
+        wanted = _Wanted(name, match["distribution"], match["suite"], packages)
+        yield _build(engine, wanted, keyring, timeout_s, step, apt_folder)
         tell(number + 1, len(names), f"{name}: done")
 
 
@@ -185,15 +201,14 @@ def _present(engine: Engine, name: str, suite: str) -> BaseImage:
 
 def _build(
     engine: Engine,
-    name: str,
-    distribution: str,
-    suite: str,
+    wanted: _Wanted,
     keyring: Path | None,
     timeout_s: float,
     step: Callable[[str], None],
     apt_folder: Path,
 ) -> BaseImage:
     started = time.monotonic()
+    name, distribution, suite = wanted.name, wanted.distribution, wanted.suite
     tool = _tool(name)
     if keyring is not None and not keyring.is_file():
         raise BaseImageError(one_line(f"{name}: {keyring}: no such keyring"))
@@ -212,7 +227,7 @@ def _build(
         archive = folder / "root.tar"
         rings = (keyring,) if keyring else _keyrings(mirror.source, distribution)
         make = _mmdebstrap if tool == "mmdebstrap" else _debootstrap
-        argv = make(mirror.source, suite, archive, rings, options)
+        argv = make(mirror.source, wanted, archive, rings, options)
         said = _watch(name, argv, environment, timeout_s, step)
         if said is not None or not archive.is_file():
             raise BaseImageError(_why(name, distribution, tool, said or [], mirror.source))
@@ -376,7 +391,7 @@ def _tool(name: str) -> str:
 
 
 def _mmdebstrap(
-    source: AptSource, suite: str, archive: Path, rings: Sequence[Path], options: Sequence[str]
+    source: AptSource, wanted: _Wanted, archive: Path, rings: Sequence[Path], options: Sequence[str]
 ) -> list[str]:
     root = os.geteuid() == 0
     return [
@@ -387,24 +402,26 @@ def _mmdebstrap(
         "--format=tar",
         *(f"--keyring={ring}" for ring in rings),
         *(f"--aptopt={option}" for option in options),
+        *([f"--include={','.join(wanted.packages)}"] if wanted.packages else []),
         # Nothing of this host stays in the image.
         '--customize-hook=rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/apt/sources.list.d/*',
         '--customize-hook=: > "$1"/etc/apt/sources.list',
         '--customize-hook=: > "$1"/etc/resolv.conf; echo localhost > "$1"/etc/hostname',
-        suite,
+        wanted.suite,
         str(archive),
-        f"deb {'[trusted=yes] ' if source.trusted else ''}{source.uri} {suite} main",
+        f"deb {'[trusted=yes] ' if source.trusted else ''}{source.uri} {wanted.suite} main",
     ]
 
 
 def _debootstrap(
-    source: AptSource, suite: str, archive: Path, rings: Sequence[Path], options: Sequence[str]
+    source: AptSource, wanted: _Wanted, archive: Path, rings: Sequence[Path], options: Sequence[str]
 ) -> list[str]:
     tree = archive.with_name("root")
     keys = [f"--keyring={rings[0]}"] if rings else []
     if source.trusted:
         keys = ["--no-check-gpg"]
-    make = shlex.join(["debootstrap", "--variant=minbase", *keys, suite, str(tree), source.uri])
+    more = [f"--include={','.join(wanted.packages)}"] if wanted.packages else []
+    make = shlex.join(["debootstrap", "--variant=minbase", *keys, *more, wanted.suite, str(tree), source.uri])
     inside = shlex.quote(str(tree))
     # Nothing of this host stays in the image.
     clean = (

@@ -1,0 +1,19 @@
+def observe():
+    if sys.version_info < (3, 4):
+        raise NotApplicable("venv with pip came with 3.4")
+    asked = python("-I", "-c", "import ensurepip; print(ensurepip.version())")
+    if not asked.ok:
+        return "absent", asked.said
+    version = asked.out.strip()
+    made = python("-I", "-m", "venv", "env", timeout=60)
+    if not made.ok:
+        # What went wrong is told before the line that says that something did.
+        lines = [line.strip() for line in (made.out + made.err).splitlines() if "Error" in line]
+        return "fails", "pip %s: %s" % (version, lines[0] if lines else made.said), {"pip": version}
+    pip = os.path.join(SCRATCH, "env", "bin", "pip")
+    if not os.path.exists(pip):
+        return "fails", "the environment has no bin/pip", {"pip": version}
+    started = run([pip, "--version"], timeout=30, env={"PIP_DISABLE_PIP_VERSION_CHECK": "1"})
+    if not started.ok:
+        return "fails", started.said, {"pip": version}
+    return "works", " ".join(started.out.split()[:2]), {"pip": version}

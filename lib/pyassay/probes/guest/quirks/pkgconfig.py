@@ -34,7 +34,10 @@ def observe():
             name, equals, value = line.partition("=")
             if equals and ":" not in name:
                 values[name.strip()] = value.strip()
-    named = dict((name, _expanded(values.get(name, ""), values)) for name in ("libdir", "includedir"))
+    named = {}
+    for name in ("libdir", "includedir"):
+        folder = _expanded(values.get(name, ""), values)
+        named[name] = os.path.normpath(folder) if folder else ""
     details = {"file": path, "folders": named}
     for name in ("includedir", "libdir"):
         if not os.path.isdir(named[name]):

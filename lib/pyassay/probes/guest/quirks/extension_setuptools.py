@@ -1,0 +1,114 @@
+SOURCE = r"""
+#include <Python.h>
+static PyObject *answer(PyObject *self, PyObject *nothing) { return PyLong_FromLong(42); }
+static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, ""}, {NULL, NULL, 0, NULL}};
+#if PY_MAJOR_VERSION > 2
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "tiny", NULL, -1, methods, NULL, NULL, NULL, NULL};
+PyMODINIT_FUNC PyInit_tiny(void) { return PyModule_Create(&module); }
+#else
+PyMODINIT_FUNC inittiny(void) { Py_InitModule("tiny", methods); }
+#endif
+"""
+SETUP = """
+from setuptools import Extension, setup
+setup(name="tiny", version="1", ext_modules=[Extension("tiny", ["tiny.c"])])
+"""
+ISOLATED = "-I" if sys.version_info[0] > 2 else "-E"
+
+
+def _setuptools():
+    """Return where setuptools comes from, and what PYTHONPATH must be for it (empty: nothing)."""
+    import zipfile
+
+    version = "import setuptools; print(setuptools.__version__)"
+    asked = python(ISOLATED, "-c", version, timeout=20)
+    if asked.ok:
+        return "its own setuptools %s" % asked.out.strip(), ""
+    for folder in _wheel_folders():
+        for name in sorted(os.listdir(folder)):
+            if name.startswith("setuptools-") and name.endswith(".whl"):
+                unpacked = os.path.join(SCRATCH, "backend")
+                with zipfile.ZipFile(os.path.join(folder, name)) as wheel:
+                    wheel.extractall(unpacked)
+                return "setuptools %s of ensurepip" % name.split("-")[1], unpacked
+    if not GIVEN.get("backends"):
+        raise NotMeasured("there is no setuptools: neither its own nor in ensurepip")
+    _suits("setuptools")
+    return "setuptools %s, lent to it" % GIVEN.get("backend_versions", {}).get("setuptools", "?"), GIVEN[
+        "backends"
+    ]
+
+
+def _wheel_folders():
+    import sysconfig
+
+    folders = [sysconfig.get_config_var("WHEEL_PKG_DIR")]
+    try:
+        import ensurepip
+
+        folders.insert(0, os.path.join(os.path.dirname(ensurepip.__file__), "_bundled"))
+    except ImportError:
+        pass
+    return [folder for folder in folders if folder and os.path.isdir(folder)]
+
+
+def _suits(name):
+    """NotMeasured when the package that is lent is for newer versions of Python."""
+    import re
+
+    if name not in GIVEN.get("backend_versions", {}):
+        raise NotMeasured("no %s is at hand" % name)
+    wanted = GIVEN.get("backend_requires_python", {}).get(name, "")
+    least = re.search(r">=\s*(\d+)\.(\d+)", wanted)
+    if least and sys.version_info[:2] < (int(least.group(1)), int(least.group(2))):
+        lent = GIVEN["backend_versions"][name]
+        raise NotMeasured("%s %s wants Python %s.%s" % (name, lent, least.group(1), least.group(2)))
+
+
+def _build(path, extra):
+    shutil.rmtree(os.path.join(SCRATCH, "out"), ignore_errors=True)
+    shutil.rmtree(os.path.join(SCRATCH, "temp"), ignore_errors=True)
+    environment = dict(extra)
+    if path:
+        environment["PYTHONPATH"] = path
+    built = python(
+        "-s",
+        "-B",
+        "setup.py",
+        "build_ext",
+        "--build-lib",
+        "out",
+        "--build-temp",
+        "temp",
+        timeout=60,
+        env=environment,
+    )
+    if not built.ok:
+        return False, built.said
+    imported = python(
+        ISOLATED, "-c", "import sys; sys.path.insert(0, 'out'); import tiny; print(tiny.answer())"
+    )
+    if "failed to map segment" in imported.err:
+        raise NotMeasured("modules may not be loaded from the scratch folder: %s" % imported.said)
+    return imported.ok and imported.out.strip() == "42", imported.said
+
+
+def observe():
+    import sysconfig
+
+    compiler = os.path.basename(need("gcc", "cc", "clang"))
+    whence, path = _setuptools()
+    write("tiny.c", SOURCE)
+    write("setup.py", SETUP)
+    details = {"setuptools": whence, "CC": sysconfig.get_config_var("CC")}
+    worked, said = _build(path, {})
+    if worked:
+        return "works", "built and imported by %s" % whence, details
+    details["failed"] = said
+    worked, then = _build(
+        path, {"CC": compiler, "CXX": {"gcc": "g++", "clang": "clang++"}.get(compiler, "c++")}
+    )
+    details["with_CC"] = "works" if worked else then
+    if worked:
+        return "needs CC", "%s; with CC=%s it works" % (said, compiler), details
+    return "fails", "%s; with CC=%s: %s" % (said, compiler, then), details

@@ -63,6 +63,6 @@ def observe():
         return "directory", seen, details
     others = [path for path in ELSEWHERE if certificates(path)]
     if not others:
-        raise NotMeasured("this place has no authorities' certificates, neither in %s nor in %s" % (file, folder))
+        raise NotMeasured("this place has no certificates of authorities (none in %s, %s)" % (file, folder))
     details["elsewhere"] = others
     return "none", "%s; there are some in %s" % (seen, others[0]), details

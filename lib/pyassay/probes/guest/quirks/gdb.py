@@ -1,0 +1,48 @@
+import time
+
+PROGRAM = """
+import sys, time
+
+def a_function_to_be_named():
+    sys.stdout.write("ready\\n")
+    sys.stdout.flush()
+    time.sleep(25)
+
+a_function_to_be_named()
+"""
+
+
+def observe():
+    tool = need("gdb")
+    process = subprocess.Popen([EXECUTABLE, "-B", write("program.py", PROGRAM)], stdout=subprocess.PIPE)
+    timer = threading.Timer(24, process.kill)
+    timer.daemon = True
+    timer.start()
+    # No set-up of a user, no download of symbols; the interpreter's own helper (python3.12-gdb.py) may load.
+    argv = [tool, "-nx", "-batch", "-iex", "set auto-load safe-path /", "-iex", "set debuginfod enabled off",
+            "-p", str(process.pid), "-ex", "py-bt", "-ex", "bt 40"]  # fmt: skip
+    try:
+        process.stdout.readline()
+        time.sleep(0.05)
+        shown = run(argv, timeout=20, env={"DEBUGINFOD_URLS": None})
+    finally:
+        timer.cancel()
+        process.kill()
+        process.communicate()
+    if shown.code is None:
+        raise NotMeasured("no answer from gdb in time")
+    everything = shown.out + shown.err
+    if "ptrace: " in everything or "Could not attach" in everything:
+        raise NotMeasured("gdb may not look into another process here: %s" % shown.said)
+    frames = [line for line in shown.out.splitlines() if line.startswith("#")]
+    if not frames:
+        raise NotMeasured("gdb shows no stack: %s" % shown.said)
+    unnamed = [line for line in frames if " ?? " in line]
+    words = set(word for line in frames for word in line.replace("(", " ").split())
+    named = sorted(word for word in words if word.startswith(("Py", "_Py")))
+    details = {"frames": len(frames), "without name": len(unnamed), "named": named[:20]}
+    if "a_function_to_be_named" in shown.out:
+        return "python_frames", "gdb shows the Python function that runs", details
+    line = "%d of %d frames have a name (%s), none a Python function's"
+    seen = line % (len(frames) - len(unnamed), len(frames), ", ".join(named[:3]) or "none of the interpreter")
+    return "c_frames" if named else "no_symbols", seen, details

@@ -1,0 +1,65 @@
+import time
+
+WAIT = """
+import sys, time
+sys.stdout.write("ready\\n")
+sys.stdout.flush()
+time.sleep(20)
+"""
+FAULT = """
+import faulthandler, os, signal
+faulthandler.enable()
+os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+def observe():
+    details, wrong = {}, []
+
+    def expect(name, seen, right):
+        details[name] = seen
+        if not right:
+            wrong.append("%s: %s" % (name, seen))
+
+    code, err = _signalled(signal.SIGINT)
+    expect("SIGINT", "exit status %s, %s" % (code, err), "KeyboardInterrupt" in err and code in (-signal.SIGINT, 1))
+    code, err = _signalled(signal.SIGTERM)
+    expect("SIGTERM", "exit status %s" % code, code == -signal.SIGTERM)
+    shown = python("-c", "import signal; print(int(signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN))", preexec_fn=_reset)
+    expect("SIGPIPE ignored", shown.said, shown.out.strip() == "1")
+    if sys.version_info >= (3, 3):
+        fault = python("-c", FAULT, preexec_fn=_no_core)
+        expect("faulthandler", fault.said, "Fatal Python error" in fault.err and fault.code == -signal.SIGSEGV)
+    if wrong:
+        return "differs", wrong[0], details
+    return "as_documented", "SIGINT, SIGTERM, SIGPIPE and faulthandler do what the documentation says", details
+
+
+def _signalled(number):
+    process = subprocess.Popen([EXECUTABLE, "-c", WAIT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_reset)
+    timer = threading.Timer(15, process.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        process.stdout.readline()
+        # Asleep by then, not still on its way to it.
+        time.sleep(0.02)
+        process.send_signal(number)
+        err = text_of(process.communicate()[1])
+    finally:
+        timer.cancel()
+    lines = [line for line in err.splitlines() if line.strip()]
+    return process.returncode, lines[-1] if lines else "nothing said"
+
+
+def _reset():
+    # What was ignored when we were started (nohup) stays ignored in a child.
+    for name in ("SIGINT", "SIGTERM", "SIGPIPE"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
+def _no_core():
+    import resource
+
+    _reset()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

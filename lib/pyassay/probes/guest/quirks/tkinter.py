@@ -15,14 +15,34 @@ except tkinter.TclError as error:
 """
 
 
-def observe():
-    ended = python("-I" if sys.version_info[0] > 2 else "-E", "-c", CODE, timeout=20, env={"DISPLAY": None})
-    lines = ended.out.splitlines()
+def _tried(argv):
+    """Return whether Tcl and Tk start, and what was said."""
+    isolated = ["-I" if sys.version_info[0] > 2 else "-E", "-c", CODE]
+    ended = run(argv + isolated, timeout=20, env={"DISPLAY": None})
     if not ended.ok:
-        absent = "ModuleNotFoundError" in ended.err or "ImportError: No module" in ended.err
-        return "absent" if absent else "fails", ended.said
-    told = " ".join(lines[1:])
+        return (
+            None if "named '_tkinter'" in ended.err or "named 'tkinter'" in ended.err else False,
+            ended.said,
+        )
+    lines = ended.out.splitlines()
+    told = " ".join(" ".join(lines[1:]).split())
     # Without a display Tk gets as far as this when its own files are found.
-    if "no display" in told or "opened" in told:
-        return "works", "%s; Tk: %s" % (lines[0], told)
-    return "fails", told
+    works = "no display" in told or "opened" in told
+    return works, "%s; Tk: %s" % (lines[0], told) if works else told
+
+
+def observe():
+    works, said = _tried([EXECUTABLE])
+    if works is None:
+        return "absent", said
+    if not works:
+        return "fails", said
+    if sys.version_info < (3, 3):
+        return "works", said
+    # Tcl looks for its files from the path of the executable, which is another one there.
+    made = python("-I", "-m", "venv", "--without-pip", "env", timeout=20)
+    if made.ok:
+        there, then = _tried([os.path.join(SCRATCH, "env", "bin", "python")])
+        if not there:
+            return "not in environments", then
+    return "works", said

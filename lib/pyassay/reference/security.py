@@ -10,7 +10,7 @@ from pyassay.reference.tables import load
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NAMES", "ReleaseKey", "branch_of", "release_key", "table"]
+__all__ = ["NAMES", "ReleaseKey", "branch_of", "records", "release_key", "table"]
 
 #: Tables of the security question.
 NAMES = (
@@ -45,6 +45,15 @@ _STAGES = {"dev": "0", "a": "a", "alpha": "a", "b": "b", "beta": "b", "c": "c", 
 def table(name: str) -> pd.DataFrame:
     """Return the rows of one of :data:`NAMES`; ``load(name)`` tells its sources, date and columns, too."""
     return load(name).frame
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, str]]:
+    """Return rows as dictionaries of text; flags are ``true`` or ``false``."""
+
+    def text(cell: object) -> str:
+        return str(cell).lower() if isinstance(cell, bool) else str(cell)
+
+    return [{str(name): text(cell) for name, cell in row.items()} for row in rows.to_dict(orient="records")]
 
 
 def release_key(version: str) -> ReleaseKey | None:

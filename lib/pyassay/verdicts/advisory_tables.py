@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 
-from pyassay.reference.security import ReleaseKey, release_key
+from pyassay.reference.security import ReleaseKey, records, release_key
 from pyassay.reference.tables import ReferenceTable, load
 
 __all__ = ["AdvisoryTables", "Claim", "maintained_until", "shipped"]
@@ -95,10 +95,7 @@ class AdvisoryTables:
 
     def _rows(self, name: str) -> list[dict[str, str]]:
         if name not in self._records:
-            rows = self.tables[name].frame.to_dict(orient="records")
-            self._records[name] = [
-                {str(column): _cell(value) for column, value in row.items()} for row in rows
-            ]
+            self._records[name] = records(self.tables[name].frame)
         return self._records[name]
 
     def _openssl(self, key: ReleaseKey, branch: str) -> Iterator[Claim]:
@@ -169,10 +166,6 @@ class _Releases:
         return "unknown", f"fixed in {name} {when}; no fix is known on {self.branch}", not earlier
 
 
-def _cell(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _ranged(row: Row, key: ReleaseKey) -> Claim:
     published = row.get("published", "")
     introduced = release_key(row["introduced"]) if row["introduced"] else None
@@ -205,9 +198,9 @@ def maintained_until(distribution: str, release: str) -> date | None:
     >>> maintained_until("debian", "12")
     datetime.date(2028, 6, 30)
     """
-    for row in load("distributions").frame.to_dict(orient="records"):
+    for row in records(load("distributions").frame):
         if (row["distro"], row["version"]) == (distribution, release):
-            ends = [str(row[name]) for name in ("end_of_support", "end_of_extended") if row[name]]
+            ends = [row[name] for name in ("end_of_support", "end_of_extended") if row[name]]
             return date.fromisoformat(max(ends)) if ends else None
     return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyassay.reference.security import ReleaseKey, branch_of, release_key, table
+from pyassay.reference.security import ReleaseKey, branch_of, records, release_key, table
 from pyassay.reference.tables import load
 
 if TYPE_CHECKING:
@@ -112,10 +112,8 @@ def later_fixes(version: str) -> pd.DataFrame:
 
 
 def _branch(branch: str) -> Mapping[str, str] | None:
-    for row in table("cpython_branches").to_dict(orient="records"):
-        if row["branch"] == branch:
-            return {str(name): str(cell) for name, cell in row.items()}
-    return None
+    rows = records(table("cpython_branches"))
+    return next((row for row in rows if row["branch"] == branch), None)
 
 
 class _Release(NamedTuple):

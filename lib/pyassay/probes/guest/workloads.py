@@ -545,7 +545,7 @@ def _floats():
     return run
 
 
-@workload("big integers", "core", 180, "integers of hundreds of digits: products, quotients, modular powers, text")
+@workload("big integers", "core", 180, "integers of hundreds of digits: products, quotients, powers, text")
 def _big_integers():
     one = 3 ** 1200
     two = 7 ** 900
@@ -926,7 +926,7 @@ def _ssl():
 # The system --------------------------------------------------------------------------------------------
 
 
-@workload("subprocess", "system", 20, "start a program that does nothing, wait for its end (that is no CPU time)")
+@workload("subprocess", "system", 20, "start a program that does nothing and wait (waiting is no CPU time)")
 def _subprocess():
     import os
     import subprocess

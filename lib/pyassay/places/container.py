@@ -726,6 +726,50 @@ class Session:
             returncode in {None, 137} and not cut_off and bool(state.get("OOMKilled")),
         )
 
+    def attach(
+        self,
+        argv: Sequence[str],
+        *,
+        extra_environment: Mapping[str, str] | None = None,
+        max_output_bytes: int = _OUTPUT,
+        cwd: str = "/",
+    ) -> Attached:
+        """Start a command and return its open streams, for :mod:`pyassay.places.live`.
+
+        It is ended by :meth:`close`, which removes the container; the next command gets a new one.
+
+        Parameters
+        ----------
+        argv : sequence of str
+        extra_environment : mapping, optional
+        max_output_bytes : int
+            How much may lie unread, of stdout and of stderr.
+        cwd : str
+
+        Raises
+        ------
+        EngineError
+            If it cannot be started, or nothing in the image would keep a container alive.
+        """
+        words = _words(argv)
+        client = self._engine._client
+        settings = _exec_settings(words, self._user, cwd, extra_environment, takes_input=True)
+        with engine_errors(f"{self.image}: {words[0]} cannot be run"):
+            if self._name is not None and not self._lives():
+                self.renewals += 1
+                self.close()
+            if self._name is None:
+                self._renew()
+            if self._name is None:
+                raise EngineError(f"{self.image}: has no program that would keep a container alive")
+            made = client.post(
+                self._engine._url(f"/containers/{self._name}/exec"), json=settings, timeout=client.timeout
+            )
+            _raise_for_status(made)
+            return self._engine._attached(
+                f"/exec/{made.json()['Id']}/start", {"Detach": False, "Tty": False}, max_output_bytes
+            )
+
     def _lives(self) -> bool:
         from docker import errors
 

@@ -157,6 +157,49 @@ class Attached:
                 self.left_open = False
                 return
 
+    def send(self, data: bytes, deadline: float) -> None:
+        """Send input and leave the stream open.
+
+        Raises
+        ------
+        OSError
+            If the connection breaks or the deadline, by the monotonic clock, passes.
+        """
+        pending = memoryview(data)
+        poll = select.poll()
+        poll.register(self._socket, select.POLLOUT)
+        while pending:
+            if time.monotonic() >= deadline:
+                raise TimeoutError("the input is not taken")
+            if self._wait(poll, deadline - time.monotonic()):
+                sent = self._socket.send(pending[:_CHUNK])
+                pending = pending[sent:]
+
+    def take_line(self, deadline: float) -> bytes | None:
+        """Take a line off standard output, without its end; None: the stream has ended.
+
+        Raises
+        ------
+        OSError
+            If the connection breaks or the deadline, by the monotonic clock, passes.
+        OverflowError
+            If more than the limit lies unread.
+        """
+        held = self.framing.output[_STDOUT]
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        while (end := held.find(b"\n")) < 0:
+            if self.framing.truncated:
+                raise OverflowError("too much output")
+            if time.monotonic() >= deadline:
+                raise TimeoutError("no answer")
+            events = self._has_pending() or self._wait(poll, deadline - time.monotonic())
+            if events and not self._receive():
+                return None
+        line = bytes(held[:end])
+        del held[: end + 1]
+        return line
+
     def _wait(self, poll: select.poll, seconds: float) -> int:
         for _, events in poll.poll(math.ceil(max(seconds, 0) * 1000)):
             return events

@@ -44,4 +44,4 @@ def _wants(path):
         kind, flags = struct.unpack(order + "II", table[start : start + 8])
         if kind == 0x6474E551:
             return bool(flags & 1)
-    return bool(table)
+    return bool(table) and len(table) == size * count

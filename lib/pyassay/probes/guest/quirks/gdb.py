@@ -14,8 +14,8 @@ a_function_to_be_named()
 
 def observe():
     tool = need("gdb")
-    process = subprocess.Popen([EXECUTABLE, "-B", write("program.py", PROGRAM)], stdout=subprocess.PIPE)
-    timer = threading.Timer(24, process.kill)
+    process = subprocess.Popen([EXECUTABLE, "-B", write("program.py", PROGRAM)], stdout=subprocess.PIPE, preexec_fn=os.setsid)
+    timer = threading.Timer(24, _kill_group, (process.pid,))
     timer.daemon = True
     timer.start()
     # No set-up of a user, no download of symbols; the interpreter's own helper (python3.12-gdb.py) may load.
@@ -27,7 +27,7 @@ def observe():
         shown = run(argv, timeout=20, env={"DEBUGINFOD_URLS": None})
     finally:
         timer.cancel()
-        process.kill()
+        _kill_group(process.pid)
         process.communicate()
     if shown.code is None:
         raise NotMeasured("no answer from gdb in time")

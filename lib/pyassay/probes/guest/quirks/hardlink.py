@@ -10,7 +10,11 @@ def observe():
         # Another file system, or the kernel protects files of others.
         shutil.copy2(REAL, path)
         how = "a copy (no hard link can be made here)"
-    started = run([path, "-I" if sys.version_info >= (3, 4) else "-E", "-c", "import os, sys; print(sys.prefix)"])
+    flag = "-I" if sys.version_info >= (3, 4) else "-E"
+    try:
+        started = run([path, flag, "-c", "import os, sys; print(sys.prefix)"])
+    except OSError as error:
+        raise NotMeasured("nothing can be executed in the scratch folder: %s" % error)
     if started.ok:
         return "works", "%s starts with sys.prefix %s" % (how, started.out.strip())
     if "encodings" in started.err or "platform independent" in started.err or "No module named" in started.err:

@@ -17,8 +17,8 @@ def observe():
     if not (GIVEN.get("bin") and os.access(tool, os.X_OK)):
         tool = need("py-spy")
     version = run([tool, "--version"]).out.strip()
-    process = subprocess.Popen([EXECUTABLE, "-B", write("program.py", PROGRAM)], stdout=subprocess.PIPE)
-    timer = threading.Timer(18, process.kill)
+    process = subprocess.Popen([EXECUTABLE, "-B", write("program.py", PROGRAM)], stdout=subprocess.PIPE, preexec_fn=os.setsid)
+    timer = threading.Timer(18, _kill_group, (process.pid,))
     timer.daemon = True
     timer.start()
     try:
@@ -27,7 +27,7 @@ def observe():
         dumped = run([tool, "dump", "--pid", str(process.pid)], timeout=12)
     finally:
         timer.cancel()
-        process.kill()
+        _kill_group(process.pid)
         process.communicate()
     if "a_function_to_be_named" in dumped.out:
         return "works", "%s names the function that runs" % version

@@ -24,9 +24,8 @@ def observe():
     new = os.path.join(SCRATCH, "moved", "elsewhere")
     left = [MOST_BYTES]
     place(REAL, os.path.join(new, os.path.relpath(REAL, prefix)), left)
-    for name in ("stdlib", "platstdlib"):
-        folder = os.path.dirname(sysconfig.get_path(name))
-        folder = os.path.realpath(folder)
+    libraries = set(os.path.realpath(os.path.dirname(sysconfig.get_path(kind))) for kind in ("stdlib", "platstdlib"))
+    for folder in sorted(libraries):
         if not (folder + os.sep).startswith(prefix + os.sep):
             raise NotApplicable("its standard library lies elsewhere (%s)" % folder)
         for name in sorted(os.listdir(folder)):
@@ -34,19 +33,22 @@ def observe():
             # Of a shared /usr/local/lib only what is Python's own; of any other tree its libraries, too.
             if os.path.isfile(path) and ".so" in name and (prefix != "/usr/local" or "python" in name):
                 place(path, os.path.join(new, os.path.relpath(path, prefix)), left)
-    for name in ("stdlib", "platstdlib"):
-        top = sysconfig.get_path(name)
-        for folder, folders, files in os.walk(top):
+    for kind in ("stdlib", "platstdlib"):
+        for folder, folders, files in os.walk(sysconfig.get_path(kind)):
             folders[:] = sorted(set(folders) - set(LEFT_OUT))
             folders[:] = [one for one in folders if not one.startswith("config-")]
             there = os.path.join(new, os.path.relpath(os.path.realpath(folder), prefix))
             for one in files:
                 place(os.path.join(folder, one), os.path.join(there, one), left)
     moved = os.path.join(new, os.path.relpath(REAL, prefix))
-    started = run([moved, "-I" if sys.version_info >= (3, 4) else "-E", "-B", "-c", SHOW], timeout=30)
+    flag = "-I" if sys.version_info >= (3, 4) else "-E"
+    try:
+        started = run([moved, flag, "-B", "-c", SHOW], timeout=30)
+    except OSError as error:
+        raise NotMeasured("nothing can be executed in the scratch folder: %s" % error)
     if not started.ok:
         # What the original cannot import either is no matter of the place.
-        asked = python("-I" if sys.version_info >= (3, 4) else "-E", "-B", "-c", SHOW, timeout=30)
+        asked = python(flag, "-B", "-c", SHOW, timeout=30)
         if not asked.ok:
             raise NotMeasured("it does not import ssl and sqlite3 where it is, either: %s" % asked.said)
         return "fails", started.said

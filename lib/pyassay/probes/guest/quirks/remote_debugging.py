@@ -20,7 +20,7 @@ def observe():
         return "absent", "switched off (--without-remote-debug, or PYTHON_DISABLE_REMOTE_DEBUG)"
     mark = os.path.join(SCRATCH, "mark")
     script = write("inject.py", "open(%r, 'w').close()\n" % mark)
-    process = subprocess.Popen([EXECUTABLE, "-B", write("program.py", PROGRAM)], stdout=subprocess.PIPE)
+    process = subprocess.Popen([EXECUTABLE, "-B", write("program.py", PROGRAM)], stdout=subprocess.PIPE, preexec_fn=os.setsid)
     try:
         process.stdout.readline()
         try:
@@ -36,5 +36,5 @@ def observe():
             return "works", "a script is run in another process by sys.remote_exec"
         return "fails", "sys.remote_exec is accepted, but the script does not run"
     finally:
-        process.kill()
+        _kill_group(process.pid)
         process.communicate()

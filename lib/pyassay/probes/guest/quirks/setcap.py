@@ -5,8 +5,10 @@ KEEP_CAPABILITIES, VERSION_3 = 8, 0x20080522
 
 
 def observe():
-    setcap = command("setcap") or [path for path in ("/usr/sbin/setcap", "/sbin/setcap") if os.path.exists(path)]
-    if not setcap:
+    # Often not on the PATH of users.
+    places = [command("setcap"), "/usr/sbin/setcap", "/sbin/setcap"]
+    tools = [path for path in places if path and os.path.exists(path)]
+    if not tools:
         raise NotMeasured("this place has no setcap")
     if os.geteuid() != 0:
         raise NotMeasured("only root can give a file capabilities")
@@ -24,10 +26,13 @@ def observe():
     for name in ("lib", "lib64"):
         if os.path.isdir(os.path.join(BASE_PREFIX, name)):
             os.symlink(os.path.join(BASE_PREFIX, name), os.path.join(top, name))
-    before = run([copy, "-E", "-s", "-B", "-c", "pass"])
+    try:
+        before = run([copy, "-E", "-s", "-B", "-c", "pass"])
+    except OSError as error:
+        raise NotMeasured("nothing can be executed in the scratch folder: %s" % error)
     # With the right to search, folders closed to others (a home folder) do not stand in the way.
     capabilities = "cap_net_bind_service,cap_dac_read_search+ep"
-    given = run([setcap if isinstance(setcap, str) else setcap[0], capabilities, copy])
+    given = run([tools[0], capabilities, copy])
     if not given.ok:
         raise NotMeasured("setcap: %s" % given.said)
 

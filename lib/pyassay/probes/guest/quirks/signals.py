@@ -36,8 +36,13 @@ def observe():
 
 
 def _signalled(number):
-    process = subprocess.Popen([EXECUTABLE, "-c", WAIT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_reset)
-    timer = threading.Timer(15, process.kill)
+    def first():
+        os.setsid()
+        _reset()
+
+    errors = tempfile.TemporaryFile()
+    process = subprocess.Popen([EXECUTABLE, "-c", WAIT], stdout=subprocess.PIPE, stderr=errors, preexec_fn=first)
+    timer = threading.Timer(6, _kill_group, (process.pid,))
     timer.daemon = True
     timer.start()
     try:
@@ -45,10 +50,15 @@ def _signalled(number):
         # Asleep by then, not still on its way to it.
         time.sleep(0.02)
         process.send_signal(number)
-        err = text_of(process.communicate()[1])
+        process.wait()
     finally:
         timer.cancel()
-    lines = [line for line in err.splitlines() if line.strip()]
+        # A wrapper that has ended may have left the interpreter behind.
+        _kill_group(process.pid)
+        process.stdout.close()
+    errors.seek(0)
+    lines = [line for line in text_of(errors.read(OUTPUT_BYTES)).splitlines() if line.strip()]
+    errors.close()
     return process.returncode, lines[-1] if lines else "nothing said"
 
 

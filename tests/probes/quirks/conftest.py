@@ -40,20 +40,18 @@ def interpreters() -> tuple[Interpreter, ...]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give `interpreter` every one; all but the oldest and the newest of each builder are slow."""
-    if "interpreter" not in metafunc.fixturenames:
-        return
+    """Give `typical` the oldest and newest of each builder, `interpreter` all (the others are slow)."""
     by_builder: dict[str, list[Interpreter]] = {}
-    for one in interpreters():
-        by_builder.setdefault(one.provenance.builder, []).append(one)
-    quick = {one.id for several in by_builder.values() for one in (several[0], several[-1])}
-    metafunc.parametrize(
-        "interpreter",
-        [
-            pytest.param(one, id=one.id, marks=() if one.id in quick else pytest.mark.slow)
+    for name in {"interpreter", "typical"} & set(metafunc.fixturenames):
+        for one in interpreters():
+            by_builder.setdefault(one.provenance.builder, []).append(one)
+        typical = {one.id for several in by_builder.values() for one in (several[0], several[-1])}
+        parameters = [
+            pytest.param(one, id=one.id, marks=() if one.id in typical else pytest.mark.slow)
             for one in interpreters()
-        ],
-    )
+            if name == "interpreter" or one.id in typical
+        ]
+        metafunc.parametrize(name, parameters)
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ def test_every_interpreter_answers(quirk: str, interpreter: Interpreter, ask_cat
 
 
 @pytest.mark.slow
-def test_cmake_finds_every_interpreter(interpreter: Interpreter, ask_catalogued: Ask) -> None:
-    ask_catalogued("cmake_findpython", interpreter.executable)
+def test_cmake_finds_every_interpreter(typical: Interpreter, ask_catalogued: Ask) -> None:
+    ask_catalogued("cmake_findpython", typical.executable)
 
 
 def test_pyenv_with_a_shared_library(ask_catalogued: Ask, built_by: BuiltBy) -> None:

@@ -23,11 +23,11 @@ def test_every_interpreter_answers(quirk: str, interpreter: Interpreter, ask_cat
 
 
 @pytest.mark.slow
-def test_pip_comes_with_an_environment(interpreter: Interpreter, ask_catalogued: Ask) -> None:
-    seen = ask_catalogued("ensurepip", interpreter.executable)
-    if interpreter.version[0] == "2":
+def test_pip_comes_with_an_environment(typical: Interpreter, ask_catalogued: Ask) -> None:
+    seen = ask_catalogued("ensurepip", typical.executable)
+    if typical.version[0] == "2":
         assert seen.outcome == "not applicable"
-    elif interpreter.provenance.builder in {"pyenv", "python-build-standalone"}:
+    elif typical.provenance.builder in {"pyenv", "python-build-standalone"}:
         assert seen.answer == "works"
         assert seen.observed == f"pip {seen.details['pip']}"
 

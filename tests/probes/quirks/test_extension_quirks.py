@@ -34,10 +34,10 @@ def test_every_interpreter_answers(quirk: str, interpreter: Interpreter, ask_cat
 @pytest.mark.slow
 @pytest.mark.parametrize("quirk", BUILDING)
 def test_every_interpreter_builds(
-    quirk: str, interpreter: Interpreter, ask_catalogued: Ask, backends: Backends
+    quirk: str, typical: Interpreter, ask_catalogued: Ask, backends: Backends
 ) -> None:
-    seen = ask_catalogued(quirk, interpreter.executable, given=backends.given())
-    if interpreter.provenance.builder == "pyenv" and seen.outcome == "measured":
+    seen = ask_catalogued(quirk, typical.executable, given=backends.given())
+    if typical.provenance.builder == "pyenv" and seen.outcome == "measured":
         assert seen.answer == "works", seen.observed
 
 

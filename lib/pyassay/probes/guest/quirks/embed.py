@@ -40,7 +40,7 @@ def _start(program, extra):
     try:
         return run([program], timeout=20, env=extra)
     except OSError as error:
-        raise NotMeasured("programs may not be started in the scratch folder: %s" % error)
+        raise NotMeasured("programs may not be started in the scratch folder: %s" % error.strerror)
 
 
 def _runs(ended):

@@ -4,8 +4,11 @@ def observe():
     marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
     if not os.path.isfile(marker):
         return "no", "no %s" % marker
-    with open(marker, "rb") as file:
-        text = text_of(file.read(65536))
+    try:
+        with open(marker, "rb") as file:
+            text = text_of(file.read(65536))
+    except (IOError, OSError) as error:
+        return "yes", "%s cannot be read: %s" % (marker, error.strerror)
     # The reason that pip prints: the value of Error, with its continued lines.
     told = []
     for line in text.splitlines():

@@ -1,7 +1,10 @@
 def _target(path):
     """Return what a script is started by: a path, or None when it is no script of an interpreter."""
-    with open(path, "rb") as file:
-        lines = text_of(file.read(4096)).splitlines()
+    try:
+        with open(path, "rb") as file:
+            lines = text_of(file.read(4096)).splitlines()
+    except (IOError, OSError):
+        return None
     first = lines[0][2:].split() if lines and lines[0].startswith("#!") else []
     if not first:
         return None

@@ -5,7 +5,10 @@ def observe():
     if not made.ok:
         return "fails", made.said
     copy = os.path.join(SCRATCH, "env", "bin", "python")
-    started = run([copy, "-I", "-c", "import ssl, sys; print(sys.prefix)"])
+    try:
+        started = run([copy, "-I", "-c", "import ssl, sys; print(sys.prefix)"])
+    except OSError as error:
+        raise NotMeasured("programs may not be started in the scratch folder: %s" % error.strerror)
     if not started.ok:
         return "fails", started.said
     return "works", "the copied executable starts"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from pyassay import __version__, cli, terminal
+from pyassay.probes import QUESTIONS
 from pyassay.verdicts.model import Level
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -117,12 +118,12 @@ class TestUsage:
         assert "Traceback" in done.stderr
 
     def test_words_are_questions_first_then_selectors(self) -> None:
-        assert cli._split(()) == (("portability",), ())
+        assert cli._split(()) == (QUESTIONS, ())
         assert cli._split(("portability",)) == (("portability",), ())
         assert cli._split(("portability", "uv:3.12")) == (("portability",), ("uv:3.12",))
-        assert cli._split(("/usr/bin/python3",)) == (("portability",), ("/usr/bin/python3",))
+        assert cli._split(("/usr/bin/python3",)) == (QUESTIONS, ("/usr/bin/python3",))
         # A file of that name is still reached, as ./portability.
-        assert cli._split(("uv:3.12", "portability")) == (("portability",), ("uv:3.12", "portability"))
+        assert cli._split(("uv:3.12", "portability")) == (QUESTIONS, ("uv:3.12", "portability"))
 
 
 class TestExitCode:
@@ -260,15 +261,23 @@ class TestReport:
     @pytest.mark.slow
     def test_probes_keeps_the_evidence_and_tells_what_changed(self, evidence: Path, tmp_path: Path) -> None:
         interpreter = os.path.realpath(sys.executable)
-        first = run("report", interpreter, "--output", "out", cwd=tmp_path)
+        first = run("report", "portability", interpreter, "--output", "out", cwd=tmp_path)
         assert first.returncode == 0, first.stderr
         assert first.stdout.splitlines()[-1] == "out/index.html"
         kept = tmp_path / "out" / "evidence" / "portability"
         assert (kept / "manifest.json").is_file()
-        again = run("report", interpreter, "--output", "out", "--json", cwd=tmp_path)
+        again = run("report", "portability", interpreter, "--output", "out", "--json", cwd=tmp_path)
         assert json.loads(again.stdout)["changes"] == []
         against = run(
-            "report", interpreter, "--output", "out", "--json", "--baseline", evidence, cwd=tmp_path
+            "report",
+            "portability",
+            interpreter,
+            "--output",
+            "out",
+            "--json",
+            "--baseline",
+            evidence,
+            cwd=tmp_path,
         )
         (gone,) = json.loads(against.stdout)["changes"]
         assert (gone["what"], gone["now"]) == ("subject", "")
@@ -281,7 +290,16 @@ class TestReport:
         kept = tmp_path / "out" / "evidence" / "portability"
         shutil.copytree(evidence, kept)
         with subprocess.Popen(
-            [sys.executable, "-m", "pyassay", "report", os.path.realpath(sys.executable), "--output", "out"],
+            [
+                sys.executable,
+                "-m",
+                "pyassay",
+                "report",
+                "portability",
+                os.path.realpath(sys.executable),
+                "--output",
+                "out",
+            ],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -300,7 +318,15 @@ class TestReport:
 
     @pytest.mark.slow
     def test_pages_name_the_kept_evidence_only(self, tmp_path: Path) -> None:
-        done = run("report", os.path.realpath(sys.executable), "--output", "out", "--json", cwd=tmp_path)
+        done = run(
+            "report",
+            "portability",
+            os.path.realpath(sys.executable),
+            "--output",
+            "out",
+            "--json",
+            cwd=tmp_path,
+        )
         assert Path(json.loads(done.stdout)["evidence"]).samefile(tmp_path / "out/evidence/portability")
         assert [path.name for path in (tmp_path / "out/evidence").iterdir()] == ["portability"]
         for page in (tmp_path / "out").glob("*.html"):

@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING
 import altair as alt
 import pandas as pd
 
-from pyassay.theme import LEVEL_COLOURS, SERIES
+from pyassay.theme import LEVEL_COLOURS, LINE, SERIES, SOFT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["COVERAGE_COLOURS", "floors_by_date", "runs_by_family", "runs_by_year"]
+__all__ = [
+    "COVERAGE_COLOURS",
+    "SPEED_COLOURS",
+    "block_ratios",
+    "floors_by_date",
+    "forest",
+    "quirk_matrix",
+    "runs_by_family",
+    "runs_by_year",
+    "speed_matrix",
+]
 
 COVERAGE_COLOURS = {
     "all": LEVEL_COLOURS["good"],
@@ -116,6 +126,180 @@ def runs_by_year(
         The sentence that the chart proves.
     """
     return _heatmap(cells, "year", ["runs"], finding, rows=rows, cell_width=42, row_height=_ROW_HEIGHT)
+
+
+def quirk_matrix(
+    cells: pd.DataFrame, *, columns: Sequence[str], rows: Sequence[str], finding: str
+) -> alt.LayerChart | alt.FacetChart:
+    """Draw questions by interpreters: how each answer is read.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        ``label`` (interpreter), ``quirk`` (short name of the question), ``level`` (a level, or ``does not
+        apply``).
+    columns, rows : sequence of str
+        Interpreters from left to right, questions from top to bottom.
+    finding : str
+        The sentence that the chart proves.
+    """
+    signs = {"good": "✓", "caution": "▲", "bad": "✕", "unknown": "?", "does not apply": "–"}
+    base = alt.Chart(cells.assign(sign=cells["level"].map(signs))).encode(
+        x=alt.X(
+            "label:N",
+            title=None,
+            sort=list(columns),
+            axis=alt.Axis(orient="top", labelAngle=-40, labelLimit=160),
+        ),
+        y=alt.Y("quirk:N", title=None, sort=list(rows), axis=alt.Axis(labelLimit=240)),
+    )
+    levels = {**{level: LEVEL_COLOURS[level] for level in ("good", "caution", "bad", "unknown")}}
+    levels["does not apply"] = LINE
+    tiles = base.mark_rect(strokeWidth=2, cornerRadius=3).encode(
+        color=alt.Color(
+            "level:N",
+            scale=alt.Scale(domain=list(levels), range=list(levels.values())),
+            legend=alt.Legend(title="how the answer is read", orient="bottom", symbolType="square"),
+        )
+    )
+    words = base.mark_text(fontSize=10).encode(
+        text="sign:N",
+        color=alt.condition("datum.level == 'does not apply'", alt.value(SOFT), alt.value("#ffffff")),
+    )
+    return alt.layer(tiles, words).properties(
+        width=36 * max(len(columns), 1), height=20 * max(len(rows), 1), title=finding, description=finding
+    )
+
+
+SPEED_COLOURS = {
+    "faster": LEVEL_COLOURS["good"],
+    "same": SERIES[0],
+    "slower": LEVEL_COLOURS["bad"],
+    "undecided": LEVEL_COLOURS["unknown"],
+    "control": SOFT,
+}
+"""How a comparison of speed came out."""
+
+_SPEED_SHAPES = {
+    "faster": "triangle-left",
+    "same": "circle",
+    "slower": "triangle-right",
+    "undecided": "diamond",
+    "control": "cross",
+}
+
+
+def forest(rows: pd.DataFrame, *, finding: str) -> alt.LayerChart | alt.FacetChart:
+    """Draw ratios with their intervals, and the band within which no difference counts.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        ``label``, ``ratio``, ``low``, ``high`` (time as times that of the reference), ``margin_percent``,
+        ``finding`` (a key of :data:`SPEED_COLOURS`), from top to bottom.
+    finding : str
+        The sentence that the chart proves.
+    """
+    order = list(rows["label"])
+    drawn = rows.assign(
+        text=[f"{ratio:.3f}" for ratio in rows["ratio"]],
+        lower=1 - rows["margin_percent"] / 100,
+        upper=1 + rows["margin_percent"] / 100,
+    )
+    values = [*drawn["low"].dropna(), *drawn["high"].dropna(), *drawn["lower"], *drawn["upper"]]
+    low, high = min(values, default=0.9), max(values, default=1.1)
+    room = (high - low) * 0.08
+    scale = alt.Scale(type="log", domain=[max(low - room, low * 0.9), high + room], nice=False)
+    x = alt.X("ratio:Q", title="CPU time, as times that of the reference (left: faster)", scale=scale)
+    y = alt.Y("label:N", title=None, sort=order, axis=alt.Axis(labelLimit=260))
+    base = alt.Chart(drawn)
+    band = base.mark_rect(opacity=0.35, color=LINE).encode(x=alt.X("lower:Q", scale=scale), x2="upper:Q", y=y)
+    one = alt.Chart(pd.DataFrame({"one": [1.0]})).mark_rule(strokeDash=[3, 3]).encode(x="one:Q")
+    colour = alt.Color(
+        "finding:N",
+        scale=alt.Scale(domain=list(SPEED_COLOURS), range=list(SPEED_COLOURS.values())),
+        legend=alt.Legend(title=None, orient="bottom"),
+    )
+    shape = alt.Shape(
+        "finding:N",
+        scale=alt.Scale(domain=list(_SPEED_SHAPES), range=list(_SPEED_SHAPES.values())),
+        legend=alt.Legend(title=None, orient="bottom"),
+    )
+    whiskers = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", scale=scale), x2="high:Q", y=y, color=colour
+    )
+    points = base.mark_point(size=80, filled=True, opacity=1).encode(x=x, y=y, color=colour, shape=shape)
+    words = base.mark_text(align="left", dx=8, dy=-8, fontSize=10).encode(x=x, y=y, text="text:N")
+    return alt.layer(band, one, whiskers, points, words).properties(
+        width=_WIDTH - 60, height=22 * max(len(order), 1), title=finding, description=finding
+    )
+
+
+def speed_matrix(
+    cells: pd.DataFrame, *, columns: Sequence[str], rows: Sequence[str], finding: str
+) -> alt.LayerChart | alt.FacetChart:
+    """Draw workloads by interpreters: time as times that of the reference, coloured by what came out.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        ``label`` (interpreter), ``workload``, ``times`` (text), ``finding`` (a key of :data:`SPEED_COLOURS`).
+    columns, rows : sequence of str
+        Interpreters from left to right, workloads from top to bottom.
+    finding : str
+        The sentence that the chart proves.
+    """
+    base = alt.Chart(cells).encode(
+        x=alt.X(
+            "label:N",
+            title=None,
+            sort=list(columns),
+            axis=alt.Axis(orient="top", labelAngle=-40, labelLimit=160),
+        ),
+        y=alt.Y("workload:N", title=None, sort=list(rows), axis=alt.Axis(labelLimit=200)),
+    )
+    known = {name: colour for name, colour in SPEED_COLOURS.items() if name != "control"}
+    tiles = base.mark_rect(strokeWidth=2, cornerRadius=3).encode(
+        color=alt.Color(
+            "finding:N",
+            scale=alt.Scale(domain=list(known), range=list(known.values())),
+            legend=alt.Legend(title=None, orient="bottom", symbolType="square"),
+        )
+    )
+    words = base.mark_text(fontSize=10, color="#ffffff").encode(text="times:N")
+    return alt.layer(tiles, words).properties(
+        width=44 * max(len(columns), 1), height=20 * max(len(rows), 1), title=finding, description=finding
+    )
+
+
+def block_ratios(
+    points: pd.DataFrame, *, rows: Sequence[str], finding: str
+) -> alt.LayerChart | alt.FacetChart:
+    """Draw the result of every single block.
+
+    Parameters
+    ----------
+    points : DataFrame
+        ``label``, ``percent`` (by how much the block was slower than the reference's), ``block``.
+    rows : sequence of str
+        From top to bottom.
+    finding : str
+        The sentence that the chart proves.
+    """
+    zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(strokeDash=[3, 3]).encode(x="zero:Q")
+    ticks = (
+        alt.Chart(points)
+        .mark_tick(thickness=1.5, opacity=0.7, color=SERIES[0])
+        .encode(
+            x=alt.X(
+                "percent:Q", title="time of the suite beyond that of the reference in the same block (%)"
+            ),
+            y=alt.Y("label:N", title=None, sort=list(rows), axis=alt.Axis(labelLimit=240)),
+        )
+    )
+    return alt.layer(zero, ticks).properties(
+        width=_WIDTH - 60, height=22 * max(len(rows), 1), title=finding, description=finding
+    )
 
 
 def _heatmap(

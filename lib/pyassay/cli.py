@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pyassay import __version__, images_command
+from pyassay.probes import QUESTIONS
 from pyassay.subjects.model import Interpreter
 from pyassay.terminal import json_document, progress_bar, table, tell, write
 from pyassay.verdicts.model import Level
@@ -165,7 +166,9 @@ def _found_cells(subject: Subject) -> tuple[str, ...]:
 
 @app.command()
 def probe(
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to find out: portability.")],
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help=f"What to find out: {', '.join(QUESTIONS)}.")
+    ],
     selectors: Selectors = None,
     search: Search = None,
     output: Annotated[Path, typer.Option(metavar="DIR", help="The new folder of the evidence set.")] = Path(
@@ -315,7 +318,7 @@ def report(
     """Probe, judge and write the HTML article.
 
     Writes OUTPUT/index.html and one article for each question. Without --record, the evidence set is kept in
-    OUTPUT/evidence/QUESTION, in place of the last one.
+    OUTPUT/evidence, in place of the last one that answers the same questions.
     """
     questions, selectors = _split(words or ())
     if evidence is not None and (selectors or search or record or run or images):
@@ -338,7 +341,7 @@ def report(
         else:
             asked = _asked(selectors, search, run, images)
             observed = _gather(questions, _subjects_of_report(selectors, search), asked, run, images)
-            kept = output / "evidence" / "+".join(questions)
+            kept = output / "evidence" / _set_name(questions)
             before = before or _last_run(kept, observed)
             if record is not None:
                 folder = kept = _save(observed, record)
@@ -396,15 +399,11 @@ def lab() -> None:
 
 def _split(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the questions that words begin with (all, if with none) and the selectors after them."""
-    from pyassay.probes import QUESTIONS
-
     count = next((number for number, word in enumerate(words) if word not in QUESTIONS), len(words))
     return tuple(dict.fromkeys(words[:count])) or QUESTIONS, tuple(words[count:])
 
 
 def _known(question: str) -> None:
-    from pyassay.probes import QUESTIONS
-
     if question not in QUESTIONS:
         raise UsageError(f"{question}: no such question; there are: {', '.join(QUESTIONS)}")
 
@@ -428,8 +427,6 @@ def _subjects_of_report(selectors: Sequence[str], search: Sequence[Path] | None)
     """Return the same; a word that is no selector may be a question that was mistyped."""
     from difflib import get_close_matches
 
-    from pyassay.probes import QUESTIONS
-
     try:
         return _subjects(selectors, search)
     except UsageError as error:
@@ -450,6 +447,11 @@ def _asked(
         "in": " ".join(images or ()),
     }
     return {name: text for name, text in asked.items() if text}
+
+
+def _set_name(questions: Sequence[str]) -> str:
+    """Return the folder's name of the evidence on some questions."""
+    return "all" if tuple(questions) == QUESTIONS else "+".join(questions)
 
 
 def _answered(

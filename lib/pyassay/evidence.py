@@ -62,6 +62,7 @@ SUBJECTS = TableSchema(
         Column("build_date", "text", "as the interpreter reports it"),
         Column("prefix", "text", "of the base interpreter"),
         Column("builder", "text", "key of who built it"),
+        Column("installer", "text", "key of who put it there, where that is somebody else; else empty"),
         Column("provenance", "text", "who built it, in words"),
         Column("provenance_confidence", "text", "certain, likely or unknown"),
         Column("provenance_clues", "texts", "how that is known"),

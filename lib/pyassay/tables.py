@@ -24,8 +24,10 @@ from pyassay.verdicts.model import Level, Reason, Verdict
 __all__ = [
     "LEVEL_SIGNS",
     "MAX_ROWS",
+    "Finding",
     "Shown",
     "badge",
+    "findings",
     "shown_text",
     "table",
     "verdict_anchor",
@@ -71,6 +73,25 @@ class Shown:
 
     def __repr__(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found.
+
+    Attributes
+    ----------
+    level : Level
+        How it is judged.
+    title : str
+        What was found, as a clause.
+    facts : tuple of (str, str, bool)
+        A word, what stands behind it, and whether that is code; empty ones are left out.
+    """
+
+    level: Level
+    title: str
+    facts: tuple[tuple[str, str, bool], ...] = ()
 
 
 def shown_text(value: object) -> str:
@@ -142,6 +163,38 @@ def verdict_box(verdicts: Iterable[Verdict], labels: Mapping[str, str] | None = 
         f'<div class="pa-verdicts"><p class="pa-summary">{escape(summary)}</p><ul>{"".join(items)}</ul></div>'
     )
     return Shown(html, "\n".join(lines))
+
+
+def findings(items: Iterable[Finding], *, caption: str = "") -> Shown:
+    """Show findings one below the other, each with the facts behind it.
+
+    Parameters
+    ----------
+    items : iterable of Finding
+        In the order in which they are shown.
+    caption : str
+        The line above them.
+    """
+    blocks, lines = [], [shown_text(caption)] if caption else []
+    for item in items:
+        title = shown_text(item.title)
+        facts = [(word, shown_text(text), code) for word, text, code in item.facts if text]
+        told = "".join(
+            f'<p class="pa-fact"><span class="pa-word">{escape(word)}</span> '
+            + (f"<code>{escape(text)}</code>" if code else escape(text))
+            + "</p>"
+            for word, text, code in facts
+        )
+        blocks.append(
+            f'<li class="pa-verdict pa-{item.level}">{_badge(item.level)}'
+            f"<div><p><strong>{escape(title)}</strong></p>{told}</div></li>"
+        )
+        lines.append(f"[{item.level}] {title}")
+        lines += [f"    {word}: {text}" for word, text, _ in facts]
+    summary = f'<p class="pa-summary">{escape(shown_text(caption))}</p>' if caption else ""
+    return Shown(
+        f'<div class="pa-verdicts pa-findings">{summary}<ul>{"".join(blocks)}</ul></div>', "\n".join(lines)
+    )
 
 
 def table(

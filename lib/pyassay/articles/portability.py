@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cached_property
 from html import escape
 from typing import Any
@@ -13,12 +12,10 @@ import pandas as pd
 from pyassay import tables
 from pyassay.articles import portability_figures as figures
 from pyassay.articles import portability_shipped as shipped
-from pyassay.evidence import Evidence
-from pyassay.reference import distributions, load
-from pyassay.subjects.display import display_path
+from pyassay.articles.question import QuestionArticle, first_few
+from pyassay.reference import distributions
 from pyassay.verdicts import portability as rules
 from pyassay.verdicts.model import Verdict
-from pyassay.verdicts.policy import Policy
 
 __all__ = ["Article", "PortabilityArticle"]
 
@@ -32,7 +29,7 @@ _REMEDIES = {
 _FAMILIES_SHOWN = ("GLIBC", "GLIBCXX", "CXXABI", "GCC", "ZLIB")
 
 
-class PortabilityArticle:
+class PortabilityArticle(QuestionArticle):
     """Everything that the notebook ``portability`` shows, from one evidence set and one policy.
 
     Parameters
@@ -43,10 +40,8 @@ class PortabilityArticle:
         What the reader requires.
     """
 
-    def __init__(self, evidence: Evidence, policy: Policy) -> None:
-        self.evidence = Evidence(evidence.manifest, evidence.about("portability"))
-        self.policy = policy
-        self.on = evidence.manifest.on
+    question = "portability"
+    references_used = ("distributions", "glibc_releases")
 
     @cached_property
     def matrix(self) -> pd.DataFrame:
@@ -57,16 +52,6 @@ class PortabilityArticle:
     def verdicts(self) -> list[Verdict]:
         """One verdict per subject."""
         return rules.judge(self.evidence.tables, self.policy, self.on)
-
-    @cached_property
-    def _labels(self) -> pd.Series[str]:
-        return self.evidence.table("subjects").set_index("subject_id")["label"]
-
-    @cached_property
-    def _noun(self) -> str:
-        """What the reader calls a subject: a Python, unless there are others."""
-        kinds = set(self.evidence.table("subjects")["kind"])
-        return "Python" if kinds <= {"interpreter", "environment"} else "subject"
 
     @cached_property
     def _alike(self) -> dict[str, tuple[str, ...]]:
@@ -126,10 +111,6 @@ class PortabilityArticle:
     def _drawn(self, frame: pd.DataFrame) -> pd.DataFrame:
         return self._labelled(frame, alike=True).rename(columns={self._noun: "Python"})
 
-    def verdict(self) -> tables.Shown:
-        """Show the verdict on every subject, the best first."""
-        return tables.verdict_box(self.verdicts, dict(zip(self._labels.index, self._labels, strict=True)))
-
     def answer(self) -> tables.Shown:
         """Say in a few sentences what the verdicts come to."""
         found = {str(row["subject_id"]): row for row in rules.summary(self.matrix).to_dict("records")}
@@ -170,35 +151,6 @@ class PortabilityArticle:
         return tables.table(
             pd.DataFrame(rows, columns=["in the charts", "Pythons", "which"]),
             caption="Pythons with the same floor and the same prediction for every release share a row.",
-        )
-
-    def provenance(self) -> tables.Shown:
-        """Show where each Python comes from and the first clue to it."""
-        subjects = self.evidence.table("subjects")
-        subjects = subjects[subjects["kind"].isin(["interpreter", "environment"])]
-        if not len(subjects):
-            return shipped.said("No interpreter is among the subjects: these are artifacts only.")
-        frame = pd.DataFrame(
-            {
-                "Python": subjects["label"],
-                "built by": subjects["provenance"],
-                "sure": subjects["provenance_confidence"],
-                "the first clue": subjects["provenance_clues"].map(lambda clues: clues[0] if clues else ""),
-                "executable": subjects["executable"].map(display_path),
-            }
-        )
-        return tables.table(
-            frame, caption="Where each Python comes from, and how that is known.", code=["executable"]
-        )
-
-    def clues(self) -> tables.Shown:
-        """Show every clue to where each Python comes from."""
-        subjects = self.evidence.table("subjects")
-        frame = subjects[["subject_id", "provenance_clues"]].explode("provenance_clues").dropna()
-        return tables.table(
-            self._labelled(frame.rename(columns={"provenance_clues": "clue"})),
-            caption="Every clue.",
-            limit=0,
         )
 
     def artifacts(self) -> tables.Shown:
@@ -258,8 +210,8 @@ class PortabilityArticle:
                 "what it is": kind,
                 "before that": previous,
                 "Pythons": group["subject_id"].nunique(),
-                "which": _first_few(self._labels[subject] for subject in group["subject_id"]),
-                "in": _first_few(file.rpartition("/")[2] for file in group["file"]),
+                "which": first_few(self._labels[subject] for subject in group["subject_id"]),
+                "in": first_few(file.rpartition("/")[2] for file in group["file"]),
             }
             for (family, version, symbol, kind, previous), group in at.groupby(
                 ["family", "version", "symbol", "kind", "previous"], sort=False
@@ -333,7 +285,7 @@ class PortabilityArticle:
             ),
             caption=f"The glibc releases in regular support that refuse a {self._noun}, or load it only in "
             "part, and why."
-            + (f" Not listed is where it is not known: {_first_few(not_known)}." if not_known else ""),
+            + (f" Not listed is where it is not known: {first_few(not_known)}." if not_known else ""),
             limit=15,
         )
 
@@ -372,8 +324,8 @@ class PortabilityArticle:
             {
                 "library": soname,
                 "Pythons": group["subject_id"].nunique(),
-                "which": _first_few(self._labels[subject] for subject in group["subject_id"]),
-                "needed by": _first_few(
+                "which": first_few(self._labels[subject] for subject in group["subject_id"]),
+                "needed by": first_few(
                     "the interpreter itself"
                     if scope == "runtime"
                     else file.rpartition("/")[2].partition(".")[0]
@@ -391,34 +343,6 @@ class PortabilityArticle:
             code=["library"],
             sort=["-Pythons", "library"],
             limit=12,
-        )
-
-    def not_observed(self) -> tables.Shown:
-        """Show what could not be observed, and why."""
-        skipped = self.evidence.table("skipped")
-        return tables.table(
-            self._labelled(skipped[["subject_id", "file", "reason"]].rename(columns={"reason": "why"})),
-            caption="What could not be observed.",
-            code=["file"],
-            limit=15,
-        )
-
-    def references(self) -> tables.Shown:
-        """Show the reference tables that the verdicts rest on, with their dates."""
-        found = [load(name) for name in ("distributions", "glibc_releases")]
-        frame = pd.DataFrame(
-            {
-                "table": [table.title for table in found],
-                "as of": [table.as_of for table in found],
-                "age": [table.age_days(self.on) for table in found],
-                "shelf life": [table.shelf_life_days for table in found],
-                "sources": ["; ".join(table.sources) for table in found],
-            }
-        )
-        return tables.table(
-            frame,
-            caption="Facts about the world, with the day on which they were compiled.",
-            units={"age": "days", "shelf life": "days"},
         )
 
     def result(self) -> dict[str, Any]:
@@ -444,11 +368,6 @@ class PortabilityArticle:
 
 
 Article = PortabilityArticle
-
-
-def _first_few(names: Iterable[str]) -> str:
-    listed = list(dict.fromkeys(names))
-    return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")
 
 
 def _remedy(kinds: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pyassay import tables
+from pyassay.articles.question import said
 from pyassay.evidence import Evidence
 from pyassay.verdicts.claims import claims
 from pyassay.verdicts.portability import trials_summary
@@ -25,12 +26,6 @@ _WORDS = {
     "unknown": "not known",
     "": "no such release",
 }
-
-
-def said(sentence: str) -> tables.Shown:
-    """Show one sentence."""
-    text = tables.shown_text(sentence)
-    return tables.Shown(f"<p>{escape(text)}</p>", text)
 
 
 def agreement_sentence(evidence: Evidence) -> str:

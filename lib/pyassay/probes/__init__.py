@@ -13,7 +13,7 @@ from types import ModuleType
 
 __all__ = ["QUESTIONS", "UnknownQuestionError", "probe_module"]
 
-QUESTIONS: tuple[str, ...] = ("portability",)
+QUESTIONS: tuple[str, ...] = ("portability", "compatibility")
 """The questions that can be asked, in the order in which reports list them."""
 
 

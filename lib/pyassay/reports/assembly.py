@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,6 @@ _EMBEDDED_BYTES_IN_ALL = 20_000
 """Larger tables of evidence become files beside the page, so that the page can be mailed."""
 
 _GIVEN = ("evidence", "policy")
-_REFERENCES: Mapping[str, tuple[str, ...]] = {"portability": ("distributions", "glibc_releases")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +270,8 @@ def _provenance(evidence: Evidence, questions: Sequence[str], policy: str) -> Pr
 def _references(questions: Sequence[str]) -> list[ReferenceTable]:
     from pyassay.reference import load
 
-    names = dict.fromkeys(name for question in questions for name in _REFERENCES.get(question, ()))
-    return [load(name) for name in names]
+    classes = [import_module(f"pyassay.articles.{question}").Article for question in questions]
+    return [load(name) for name in dict.fromkeys(name for one in classes for name in one.references_used)]
 
 
 def _parameters_fact(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ For a checkout: writes ``data/evidence/recorded`` and the outputs in ``notebooks
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -29,10 +30,19 @@ __all__ = ["drawing_versions", "gallery", "record", "run_notebooks"]
 _DRAWN_BY = ("altair", "jinja2", "mistune", "nbconvert", "pandas", "pyarrow", "pygments", "vl-convert-python")
 
 
-def record(folder: Path, selectors: Sequence[str] = ()) -> Path:
+def record(folder: Path, selectors: Sequence[str] = (), images: Sequence[str] = ()) -> Path:
     """Probe this machine's Pythons and keep the evidence without this machine's folders.
 
-    They are tried, too, in the images of the Docker engine, if there is one.
+    They are tried, too, in images of the Docker engine, if there is one.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the evidence goes; what was there is replaced.
+    selectors : sequence of str
+        Further subjects: ``docker:debian:trixie-python3``.
+    images : sequence of str
+        Try them in these images only; by default in every one that has a name.
 
     Raises
     ------
@@ -41,9 +51,10 @@ def record(folder: Path, selectors: Sequence[str] = ()) -> Path:
     SelectorError
         If a selector finds nothing.
     """
-    with places_at_hand() as found:
+    subjects = [*find(), *(find(*selectors) if selectors else ())]
+    with places_at_hand(images) as found:
         places = [place for place in found if not isinstance(place, NoPlace)]
-        evidence = gather(QUESTIONS, find(*selectors), places=places)
+        evidence = gather(QUESTIONS, subjects, places=places)
     return redacted(evidence).save(folder, replace_existing=True)
 
 
@@ -76,12 +87,26 @@ def gallery(evidence: Path, folder: Path) -> list[str]:
     return [f"{status.question}: {status.message}" for status in result.statuses if status.message]
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what ``make record`` asks for; return the exit status."""
+    parser = argparse.ArgumentParser(prog="recording", description=__doc__)
+    parser.add_argument("selectors", nargs="*", help="further subjects, besides every Python found")
+    parser.add_argument(
+        "--in", dest="images", action="append", default=[], help="try them in this image only"
+    )
+    parser.add_argument("--outputs-only", action="store_true", help="probe nothing, run the notebooks anew")
+    asked = parser.parse_args(arguments)
     place = share("data", "reference").parent / "evidence" / "recorded"
-    if "--outputs-only" not in sys.argv:
-        record(place, [word for word in sys.argv[1:] if not word.startswith("-")])
+    if not asked.outputs_only:
+        record(place, asked.selectors, asked.images)
     failed = [
         *run_notebooks(share("notebooks")),
         *gallery(place, share("notebooks").parent / "reports" / "gallery"),
     ]
-    sys.exit("\n".join(failed) or 0)
+    for line in failed:
+        sys.stderr.write(f"{line}\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from pyassay.probes.quirks import catalogue
 from pyassay.reference import distributions
 from pyassay.resources import share
 from pyassay.verdicts.model import Level
 
-__all__ = ["Policy", "PolicyError", "PortabilityPolicy"]
+__all__ = ["CompatibilityPolicy", "PerformancePolicy", "Policy", "PolicyError", "PortabilityPolicy"]
 
 _ISA_LEVELS = ("x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v4")
 _MAX_BYTES = 1 << 20
+_FEWEST_BLOCKS = 8
 
 
 class PolicyError(Exception):
@@ -56,11 +58,49 @@ class PortabilityPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class CompatibilityPolicy:
+    """The section ``[compatibility]``.
+
+    Attributes
+    ----------
+    needs : tuple of str
+        What must work: consequences (``extensions``), uses (``tls-legacy``) or quirks of the catalogue.
+        An interpreter that does worse there than a plain build is bad.
+    ignore : tuple of str
+        Quirks that do not count.
+    """
+
+    needs: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PerformancePolicy:
+    """The section ``[performance]``.
+
+    Attributes
+    ----------
+    margin_percent : float
+        A difference smaller than this is none, however certain.
+    min_blocks : int
+        Fewer blocks support no statement.
+    max_slower_percent : float or None
+        An interpreter that is certainly slower than the reference by more is bad; None: slower is a caution.
+    """
+
+    margin_percent: float = 1.0
+    min_blocks: int = 8
+    max_slower_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the reader requires, question by question."""
 
     name: str
     portability: PortabilityPolicy
+    compatibility: CompatibilityPolicy = CompatibilityPolicy()
+    performance: PerformancePolicy = PerformancePolicy()
 
     @staticmethod
     def load(name: str | Path = "default") -> Policy:
@@ -84,13 +124,15 @@ class Policy:
             raise PolicyError(f"{shown}: no such policy: {error.strerror or error}") from error
         except (ValueError, RecursionError) as error:
             raise PolicyError(f"{shown}: not TOML: {' '.join(str(error).split())}") from error
-        _known(shown, raw, ("name", "portability"))
-        section = raw.get("portability", {})
-        if not isinstance(section, dict):
-            raise PolicyError(f"{shown}: portability is no section")
+        _known(shown, raw, ("name", *_SECTIONS))
+        sections = {question: raw.get(question, {}) for question in _SECTIONS}
+        for question, section in sections.items():
+            if not isinstance(section, dict):
+                raise PolicyError(f"{shown}: {question} is no section")
         if not isinstance(raw.get("name", ""), str):
             raise PolicyError(f"{shown}: name is no text")
-        return Policy(raw.get("name") or shown, _portability(shown, section))
+        read = {question: reader(shown, sections[question]) for question, reader in _SECTIONS.items()}
+        return Policy(raw.get("name") or shown, **read)
 
 
 def _shipped(name: str) -> Path:
@@ -127,6 +169,35 @@ def _portability(name: str, section: Mapping[str, Any]) -> PortabilityPolicy:
     )
 
 
+def _compatibility(name: str, section: Mapping[str, Any]) -> CompatibilityPolicy:
+    _known(name, section, tuple(field.name for field in fields(CompatibilityPolicy)))
+    quirks = catalogue()
+    uses = {use for quirk in quirks.values() for use in (quirk.consequence, *quirk.uses)}
+    return CompatibilityPolicy(
+        needs=_texts(name, section, "needs", (*sorted(uses), *quirks), "the catalogue of quirks"),
+        ignore=_texts(name, section, "ignore", tuple(quirks), "the catalogue of quirks"),
+    )
+
+
+def _performance(name: str, section: Mapping[str, Any]) -> PerformancePolicy:
+    _known(name, section, tuple(field.name for field in fields(PerformancePolicy)))
+    defaults = PerformancePolicy()
+    margin = _number(name, section, "margin_percent", defaults.margin_percent)
+    blocks = section.get("min_blocks", defaults.min_blocks)
+    if not isinstance(blocks, int) or isinstance(blocks, bool) or not _FEWEST_BLOCKS <= blocks <= 1000:
+        raise PolicyError(f"{name}: min_blocks is {blocks!r}, no whole number from {_FEWEST_BLOCKS} to 1000")
+    return PerformancePolicy(margin, blocks, _number(name, section, "max_slower_percent", None))
+
+
+def _number(name: str, section: Mapping[str, Any], key: str, default: Any) -> Any:
+    value = section.get(key, default)
+    if value is default:
+        return value
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1000:
+        raise PolicyError(f"{name}: {key} is {value!r}, no number from 0 to 1000")
+    return float(value)
+
+
 def _known(name: str, section: Mapping[str, Any], keys: tuple[str, ...]) -> None:
     for key in section:
         if key not in keys:
@@ -135,7 +206,13 @@ def _known(name: str, section: Mapping[str, Any], keys: tuple[str, ...]) -> None
             raise PolicyError(f"{name}: unknown key {key!r}{hint}")
 
 
-def _texts(name: str, section: Mapping[str, Any], key: str, known: tuple[str, ...] = ()) -> tuple[str, ...]:
+def _texts(
+    name: str,
+    section: Mapping[str, Any],
+    key: str,
+    known: tuple[str, ...] = (),
+    where: str = "the table of distributions",
+) -> tuple[str, ...]:
     value = section.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise PolicyError(f"{name}: {key} is no list of texts")
@@ -144,7 +221,7 @@ def _texts(name: str, section: Mapping[str, Any], key: str, known: tuple[str, ..
             alike = {one.casefold(): one for one in known}
             near = get_close_matches(item.casefold(), alike, 1)
             hint = f"; did you mean {alike[near[0]]}?" if near else ""
-            raise PolicyError(f"{name}: {key}: the table of distributions has no {item!r}{hint}")
+            raise PolicyError(f"{name}: {key}: {where} has no {item!r}{hint}")
     return tuple(value)
 
 
@@ -154,3 +231,10 @@ def _level(name: str, section: Mapping[str, Any], key: str, default: Level) -> L
         return Level(value)
     except ValueError as error:
         raise PolicyError(f"{name}: {key} is {value!r}, not one of {', '.join(Level)}") from error
+
+
+_SECTIONS: Mapping[str, Callable[[str, Mapping[str, Any]], Any]] = {
+    "portability": _portability,
+    "compatibility": _compatibility,
+    "performance": _performance,
+}

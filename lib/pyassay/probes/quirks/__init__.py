@@ -29,7 +29,7 @@ CONSEQUENCES: Mapping[str, str] = {
 }
 """What a quirk is a nuisance for, in the order in which it is reported."""
 
-LEVELS = ("good", "caution", "bad")
+LEVELS = ("good", "note", "caution", "bad")
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _KEYS = frozenset(
     {"question", "why", "reference", "platforms", "timeout_s", "uses", "reproduce", "workaround", "answers"}
@@ -47,8 +47,9 @@ class Reading:
 
     Attributes
     ----------
-    level : {"good", "caution", "bad"}
-        For a reader who has not said what is needed.
+    level : {"good", "note", "caution", "bad"}
+        For a reader who has not said what is needed. A note is what many builds lack, plain ones too: it
+        counts only where it is needed.
     means : str
         The answer in words.
     """

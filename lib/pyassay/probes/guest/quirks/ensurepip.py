@@ -19,5 +19,5 @@ def observe():
         # Scripts may not be started in the scratch folder (noexec).
         started = run([os.path.join(SCRATCH, "env", "bin", "python"), pip, "--version"], timeout=30)
     if not started.ok:
-        return "fails", started.said, {"pip": version}
+        return "fails", started.said.replace(SCRATCH + os.sep, ""), {"pip": version}
     return "works", " ".join(started.out.split()[:2]), {"pip": version}

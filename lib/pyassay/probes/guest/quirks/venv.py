@@ -7,7 +7,7 @@ def observe():
     own = os.path.join(SCRATCH, "env", "bin", "python")
     started = run([own, "-I", "-c", "import sys; print(sys.prefix)"])
     if not started.ok:
-        return "fails", started.said
+        return "fails", started.said.replace(SCRATCH + os.sep, "")
     if os.path.realpath(started.out.strip()) != os.path.realpath(os.path.join(SCRATCH, "env")):
         return "fails", "started in the environment, its prefix is %s" % started.out.strip()
     if python("-I", "-c", "import ssl").ok:

@@ -10,5 +10,5 @@ def observe():
     except OSError as error:
         raise NotMeasured("programs may not be started in the scratch folder: %s" % error.strerror)
     if not started.ok:
-        return "fails", started.said
+        return "fails", started.said.replace(SCRATCH + os.sep, "")
     return "works", "the copied executable starts"

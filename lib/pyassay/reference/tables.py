@@ -129,6 +129,8 @@ class ReferenceTable:
         Of the collections that the facts were taken from.
     changes : tuple of str
         What was changed on the way from the sources, and why.
+    key : tuple of str
+        The columns that together name a row.
     """
 
     name: str
@@ -139,6 +141,7 @@ class ReferenceTable:
     columns: tuple[ColumnDescription, ...]
     license: str
     changes: tuple[str, ...]
+    key: tuple[str, ...]
     _frame: pd.DataFrame = field(repr=False, compare=False)
 
     @property
@@ -215,6 +218,7 @@ def read(path: Path) -> ReferenceTable:
             columns=columns,
             license=str(description.get("license", "")),
             changes=tuple(map(str, description.get("changes", ()))),
+            key=tuple(map(str, description["key"])),
             _frame=_frame(rows, columns),
         )
     except OSError as error:

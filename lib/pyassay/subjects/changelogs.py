@@ -13,12 +13,13 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from pathlib import Path
 
 from pyassay.subjects.bounded import head
 from pyassay.subjects.display import display_text
 
-__all__ = ["COLUMNS", "Changelog", "Mention", "locate", "parse", "read"]
+__all__ = ["COLUMNS", "Changelog", "Entry", "Mention", "entries", "locate", "parse", "read"]
 
 #: Columns of a changelog as rows: package (source), version and day of the entry (ISO 8601, may be empty),
 #: advisory, reading (``fixed``, ``reverted``, ``not affected``, ``named``; in the last row, which names no
@@ -32,7 +33,7 @@ _MAX_ENTRIES = 20_000
 _SHOWN = 240
 _ADVISORY = re.compile(r"\bCVE-(?:19|20)\d\d-\d{4,7}\b", re.IGNORECASE | re.ASCII)
 _HEADING = re.compile(
-    r"(?P<package>[a-z0-9][a-z0-9+.-]{0,80}) \((?P<version>[0-9A-Za-z.+:~-]{1,80})\)[^;]{0,200};"
+    r"(?P<package>[a-z0-9][a-z0-9+.-]{0,80}) \((?P<version>[0-9A-Za-z.+:~-]{1,80})\)(?P<suites>[^;]{0,200});"
 )
 _SIGNED = re.compile(r" -- .{0,200}?  (?P<date>.{0,60})$")
 _BULLET = re.compile(r"(?P<indent> {1,20})[*+o~-] ")
@@ -204,11 +205,23 @@ def parse(data: bytes) -> Changelog:
 
 
 @dataclass(slots=True)
-class _Entry:
+class Entry:
+    """One version: its package, the distributions that it went to, its day, and the text of its items."""
+
     package: str
     version: str
+    distribution: str
     lines: list[str]
     day: str = ""
+
+    def mentions(self) -> Iterator[Mention]:
+        """Yield the advisories that it names."""
+        return _mentions(self)
+
+
+def entries(data: bytes) -> Iterator[Entry]:
+    """Yield the entries of a changelog, packed or not, the newest first; bounded like :func:`parse`."""
+    return islice(_entries(_unpacked(data)[0]), _MAX_ENTRIES)
 
 
 def _unpacked(data: bytes) -> tuple[str, bool]:
@@ -225,8 +238,8 @@ def _unpacked(data: bytes) -> tuple[str, bool]:
     return data.decode("utf-8", "replace"), whole
 
 
-def _entries(text: str) -> Iterator[_Entry]:
-    entry: _Entry | None = None
+def _entries(text: str) -> Iterator[Entry]:
+    entry: Entry | None = None
     for full in text.split("\n"):
         line = full[:_MAX_LINE].rstrip()
         if line and not line.startswith(" "):
@@ -234,7 +247,8 @@ def _entries(text: str) -> Iterator[_Entry]:
             if heading:
                 if entry is not None:
                     yield entry
-                entry = _Entry(heading["package"], heading["version"], [])
+                suites = heading["suites"].strip()
+                entry = Entry(heading["package"], heading["version"], suites, [])
         elif entry is not None and line.startswith(" -- "):
             entry.day = _day(line)
         elif entry is not None:
@@ -251,7 +265,7 @@ def _day(line: str) -> str:
         return ""
 
 
-def _mentions(entry: _Entry) -> Iterator[Mention]:
+def _mentions(entry: Entry) -> Iterator[Mention]:
     for heading, item in _items(entry.lines):
         named = dict.fromkeys(name.upper() for name in _ADVISORY.findall(item))
         if not named:

@@ -25,9 +25,11 @@ def observe():
         process.stdout.readline()
         try:
             sys.remote_exec(process.pid, script)
-        except PermissionError as error:
-            raise NotMeasured("no right to look into another process here: %s" % error)
         except (OSError, RuntimeError) as error:
+            # The right that lacks may be the cause of a RuntimeError.
+            chain = "%r %r %r" % (error, error.__cause__, error.__context__)
+            if "Permission" in chain or "not permitted" in chain:
+                raise NotMeasured("no right to look into another process here: %s" % error)
             return "fails", "%s: %s" % (type(error).__name__, error)
         end = time.time() + 8
         while time.time() < end and not os.path.exists(mark):

@@ -149,7 +149,7 @@ def quirk_matrix(
             "label:N",
             title=None,
             sort=list(columns),
-            axis=alt.Axis(orient="top", labelAngle=-40, labelLimit=160),
+            axis=alt.Axis(orient="top", labelAngle=-40, labelLimit=260),
         ),
         y=alt.Y("quirk:N", title=None, sort=list(rows), axis=alt.Axis(labelLimit=240)),
     )
@@ -254,7 +254,7 @@ def speed_matrix(
             "label:N",
             title=None,
             sort=list(columns),
-            axis=alt.Axis(orient="top", labelAngle=-40, labelLimit=160),
+            axis=alt.Axis(orient="top", labelAngle=-40, labelLimit=260),
         ),
         y=alt.Y("workload:N", title=None, sort=list(rows), axis=alt.Axis(labelLimit=200)),
     )

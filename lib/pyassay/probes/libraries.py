@@ -79,6 +79,7 @@ class Library:
     scope: str = ""
     package: Package | None = None
     runtime_version: str = ""
+    needed: tuple[str, ...] = ()
 
 
 def probe(subject: Interpreter | Artifact) -> dict[str, pd.DataFrame]:
@@ -121,26 +122,33 @@ def observe(subject: Interpreter | Artifact) -> list[dict[str, Any]]:
 def with_known_versions(found: Iterable[Library]) -> list[Library]:
     """Complete what has no version of its own, by its companion or its package; by library and file."""
     listed = sorted(found, key=lambda one: (one.carried.library, one.file))
-    beside: dict[tuple[str, PurePosixPath], Library] = {}
+    beside: dict[tuple[str, PurePosixPath], list[Library]] = {}
     for one in listed:
         if one.carried.version and one.carried.named:
-            beside.setdefault((one.carried.library, one.path.parent), one)
-    return [_completed(one, beside.get((one.carried.library, one.path.parent))) for one in listed]
+            beside.setdefault((one.carried.library, one.path.parent), []).append(one)
+    return [_completed(one, beside.get((one.carried.library, one.path.parent), [])) for one in listed]
 
 
-def _completed(one: Library, sibling: Library | None) -> Library:
+def _sibling(one: Library, beside: list[Library]) -> Library | None:
+    """Return the library that a companion belongs to: of several versions, the one that it asks for."""
+    if len({other.carried.version for other in beside}) > 1:
+        beside = [other for other in beside if other.path.name in one.needed]
+    return beside[0] if len({other.carried.version for other in beside}) == 1 else None
+
+
+def _completed(one: Library, beside: list[Library]) -> Library:
     carried, signature = one.carried, signatures().get(one.carried.library)
     if carried.version or signature is None:
         return one
-    own = one.path.name
-    if sibling is not None and carried.named and signature.is_companion(own):
+    sibling = _sibling(one, beside) if signature.is_companion(one.path.name) else None
+    if sibling is not None and carried.named:
         said = f"{carried.evidence}; {sibling.path.name} beside it: {sibling.carried.evidence}"
         known = replace(
             carried, version=sibling.carried.version, method="soname", confidence="likely", evidence=said
         )
         return replace(one, carried=known)
     package = one.package
-    if package is not None and carried.named and (version := upstream_version(package, signature)):
+    if package is not None and (version := upstream_version(package, signature)):
         said = f"{carried.evidence}; package {package.name} {package.version}"
         return replace(
             one,

@@ -147,10 +147,12 @@ def _of(tree: FileTree) -> _Read:
     found = list(carried_by(scanned))
     wheels = recorded_in_archive(scanned.texts)
     owned = dpkg_packages((f"/{one.file}" for one in found), database.lists, database.status)
-    return _Read(
-        tuple(replace(one, package=_owner(one, wheels, owned)) for one in found), tuple(scanned.unread)
-    )
+    return _Read(tuple(_owned(one, wheels, owned) for one in found), tuple(scanned.unread))
 
 
-def _owner(one: Library, wheels: dict[str, Package], owned: dict[str, Package]) -> Package | None:
-    return wheels.get(one.file) or owned.get(f"/{one.file}")
+def _owned(one: Library, wheels: dict[str, Package], owned: dict[str, Package]) -> Library:
+    if one.file in wheels:
+        return replace(one, package=wheels[one.file])
+    package = owned.get(f"/{one.file}")
+    of_system = package is not None and one.carried.named
+    return replace(one, package=package, linkage="system" if of_system else one.linkage)

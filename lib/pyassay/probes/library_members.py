@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from pyassay.elf import ElfError, NotElf, read
+from pyassay.elf import ElfError, NotElf
 from pyassay.filetree import FileTreeError, Member, Refused, open_tree
 from pyassay.probes.libraries import Library
 from pyassay.probes.library_packages import Package, debian_package, recorded_in_archive
@@ -32,8 +32,6 @@ class Scanned:
     ----------
     scans : dict of str to Scan
         By member path.
-    needed : dict of str to tuple of str
-        DT_NEEDED of each.
     names : set of str
         Names and sonames of all files: what a loader may find inside.
     texts : dict of str to bytes
@@ -42,7 +40,6 @@ class Scanned:
     """
 
     scans: dict[str, Scan] = field(default_factory=dict)
-    needed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     texts: dict[str, bytes] = field(default_factory=dict)
     unread: list[tuple[str, str]] = field(default_factory=list)
@@ -73,11 +70,8 @@ class Scanned:
 
     def _scan(self, item: Member) -> None:
         with item.open() as stream:
-            elf = read(stream, name=item.path)
             found = scan(stream, item.path)
-        self.needed[item.path] = elf.needed
-        if elf.soname:
-            self.names.add(elf.soname)
+        self.names.add(found.soname)
         self.scans[item.path] = found
         if found.unread:
             self.unread.append((item.path, found.unread))
@@ -111,21 +105,19 @@ def carried_by(scanned: Scanned) -> Iterable[Library]:
     """Yield the libraries in the files of a tree."""
     for path, found in scanned.scans.items():
         for one in found.carried:
-            yield Library(one, PurePosixPath(path), path, "vendored shared" if one.named else "static")
+            linkage = "vendored shared" if one.named else "static"
+            yield Library(one, PurePosixPath(path), path, linkage, needed=found.needed)
 
 
 def left_to_the_system(scanned: Scanned) -> Iterable[Library]:
     """Yield the known libraries that files ask for and that do not come along, once each."""
     wanted: dict[str, list[str]] = {}
-    for path, needed in scanned.needed.items():
-        for soname in needed:
+    for path, found in scanned.scans.items():
+        for soname in found.needed:
             if PurePosixPath(soname).name not in scanned.names:
                 wanted.setdefault(soname, []).append(path)
     for soname, paths in sorted(wanted.items()):
-        # libz-ng in the place of libz has the same name: which of the two, only the system knows.
-        key = next(
-            (key for key, one in signatures().items() if one.is_soname(soname) and key != "zlib_ng"), None
-        )
+        key = next((key for key, one in signatures().items() if one.is_soname(soname)), None)
         if key is not None:
             more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
             said = f"needed by {paths[0]}{more}; it does not come along: its version is the system's"

@@ -27,7 +27,7 @@ __all__ = [
 _MAX_DATABASE_BYTES = 256 << 20
 _MAX_RECORD_BYTES = 32 << 20
 _DIST_INFO = re.compile(r"(?:.*/)?([A-Za-z0-9._]+)-([^-/]+)\.dist-info")
-_DEBIAN = re.compile(r"(?:\d+:)?(\d[A-Za-z0-9.]*?)(?:[.+~](?:dfsg|ds|really|git|repack)[^-]*)?(?:-[^-]*)?")
+_UPSTREAM = re.compile(r"(\d[A-Za-z0-9.-]*?)(?:[+~].*|[.+~](?:dfsg|ds|git|repack).*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,11 @@ def recorded_in_archive(records: Mapping[str, bytes]) -> dict[str, Package]:
 
 def upstream_version(package: Package, signature: Signature) -> str:
     """Return the version that a Debian package of a library states; empty when it is another's."""
-    if package.manager != "dpkg" or not {package.name, package.source} & set(signature.packages):
+    names = (package.name, package.source)
+    if package.manager != "dpkg" or not any(signature.is_package(name) for name in names if name):
         return ""
-    match = _DEBIAN.fullmatch(package.version)
-    return match[1].rstrip(".") if match else ""
+    # [epoch:]upstream[-revision]; 1.3.dfsg+really1.3.1 is 1.3.1.
+    upstream = package.version.partition(":")[2] or package.version
+    upstream = (upstream.rpartition("-")[0] or upstream).rpartition("really")[2]
+    match = _UPSTREAM.fullmatch(upstream)
+    return match[1] if match else ""

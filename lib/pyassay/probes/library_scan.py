@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 
 from pyassay.elf.lookup import Symbol, Symbols
-from pyassay.elf.reader import DT_SONAME, PT_LOAD, ElfError, Image, Source
+from pyassay.elf.reader import DT_SONAME, ElfError, Image, Source
+from pyassay.probes.library_bytes import Constants, Hit, shown_bytes
 from pyassay.probes.signatures import BytePattern, Signature, SymbolVersionSource, signatures
 
 __all__ = ["Carried", "Scan", "scan"]
 
-_CHUNK_BYTES = 1 << 20
-_OVERLAP_BYTES = 2048
-# Most places of one anchor that a pattern is tried at, and most bytes of one file: far above any honest one.
-_MAX_PLACES = 20_000
-_MAX_BYTES = 2 << 30
-_MAX_CANDIDATES = 12
-_PF_X = 1
-_LONGEST_SHOWN = 120
+_MAX_SHOWN = 12
+_NONE = "no version of its own in it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +51,12 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What was found in a file, and what was not read of it (empty: nothing)."""
+    """What was found in a file, what was not read of it (empty: nothing), DT_NEEDED and DT_SONAME."""
 
     carried: tuple[Carried, ...]
     unread: str = ""
+    needed: tuple[str, ...] = ()
+    soname: str = ""
 
 
 def scan(source: Source, name: str, known: Mapping[str, Signature] | None = None) -> Scan:
@@ -84,79 +82,67 @@ def scan(source: Source, name: str, known: Mapping[str, Signature] | None = None
 
 
 @dataclass(slots=True)
-class _Hit:
-    """A match: the version (None: the pattern has none), and the text around it."""
-
-    version: str | None
-    text: str
-
-
-@dataclass(slots=True)
 class _Search:
     image: Image
     name: str
     known: Mapping[str, Signature]
-    unread: list[str] = field(default_factory=list)
+    _soname: str = ""
     _defined: dict[str, Symbol] = field(default_factory=dict)
-    _contained: dict[bytes, bool] = field(default_factory=dict)
+    _contained: set[bytes] = field(default_factory=set)
+    _hits: dict[BytePattern, list[Hit]] = field(default_factory=dict)
 
     def run(self) -> Scan:
-        soname = self._soname()
-        named = {key for key, one in self.known.items() if one.is_soname(soname) or one.is_soname(self.name)}
+        every = tuple(self.known.values())
+        offset = self.image.dynamic.get(DT_SONAME)
+        self._soname = "".join(_names(self.image, [] if offset is None else [offset]))
         symbols = Symbols(self.image, full=True)
-        self._defined = symbols.find_all(list(_symbol_names(tuple(self.known.values()))))
-        hits = self._first_pass()
-        there = {key for key, one in self.known.items() if self._is_there(key, one, hits, key in named)}
+        constants = Constants(self.image)
+        self._defined = symbols.find_all(list(_symbol_names(every)))
+        self._hits, self._contained = constants.hits(_anchors(every), _texts(every))
+        self._contained |= constants.contained({text for pattern in self._hits for text in pattern.proof})
+        there = [one for one in every if self._is_there(one)]
         found: dict[str, Carried] = {}
-        for key in there:
-            if (by_symbol := self._by_symbol(self.known[key], symbols)) is not None:
-                found[key] = by_symbol
-            elif (by_bytes := self._by_pattern(self.known[key], hits, key in named)) is not None:
-                found[key] = by_bytes
-        self._bare_versions(there - found.keys(), found)
-        details = self._details(there)
-        carried = []
-        for key in sorted(there):
-            one = found.get(key) or self._unknown(self.known[key], hits, key in named, soname)
-            carried.append(self._finished(one, details.get(key, ""), key in named))
-        return Scan(tuple(carried), "; ".join(dict.fromkeys(self.unread)))
+        for one in there:
+            if (carried := self._by_symbol(one, symbols) or self._by_pattern(one)) is not None:
+                found[one.id] = carried
+        self._bare_versions([one for one in there if one.id not in found], constants, found)
+        patterns = {one.id: one.detail for one in there if one.detail is not None}
+        details = constants.first(patterns, "detail")
+        return Scan(
+            tuple(
+                self._finished(one, found.get(one.id) or self._unknown(one), details.get(one.id, ""))
+                for one in there
+            ),
+            "; ".join(constants.unread),
+            tuple(_names(self.image, self.image.needed_offsets)),
+            self._soname,
+        )
 
     # What is there ------------------------------------------------------------------------------------------
 
-    def _soname(self) -> str:
-        try:
-            if DT_SONAME in self.image.dynamic:
-                return self.image.string(self.image.dynamic[DT_SONAME], "DT_SONAME")
-        except ElfError:
-            pass
-        return ""
-
-    def _is_there(self, key: str, one: Signature, hits: dict[BytePattern, list[_Hit]], named: bool) -> bool:
-        if any(self._contains(text) for text in one.unless):
+    def _is_there(self, one: Signature) -> bool:
+        if any(text in self._contained for text in one.unless):
             return False
-        if any(name in self._defined for name in one.defines):
+        if one.is_soname(self._soname) or one.is_soname(self.name):
             return True
-        if named and (key != "zlib_ng" or self._contains(b".zlib-ng")):
-            return True
-        if any(self._source_defined(source) for source in one.symbols):
+        if any(self._has(name) for name in (*one.defines, *(source.name for source in one.symbols))):
             return True
         # A bare version shows nothing by itself, only its proof does.
         return any(
-            (pattern in hits or (pattern.bare and bool(pattern.proof))) and self._proved(pattern)
+            (pattern in self._hits or (pattern.bare and bool(pattern.proof))) and self._proved(pattern)
             for pattern in one.patterns
         )
 
-    def _source_defined(self, source: SymbolVersionSource) -> bool:
-        symbol = self._defined.get(source.name)
+    def _has(self, name: str) -> bool:
+        """Tell whether a symbol is defined here, with bytes: a copied variable of another file has none."""
+        symbol = self._defined.get(name)
         return symbol is not None and self.image.room_after(symbol.address) > 0
 
     def _proved(self, pattern: BytePattern) -> bool:
-        return not pattern.proof or any(self._contains(text) for text in pattern.proof)
+        return not pattern.proof or any(text in self._contained for text in pattern.proof)
 
-    def _contains(self, text: bytes) -> bool:
-        if text not in self._contained:
-            self._contained[text] = any(text in chunk for chunk in self._chunks())
-        return self._contained[text]
+    def _is_named(self, one: Signature) -> bool:
+        return any(one.is_soname(name) or one.stands_for(name) for name in (self._soname, self.name))
 
     # Versions -----------------------------------------------------------------------------------------------
 
@@ -170,135 +156,69 @@ class _Search:
                 return Carried(one.id, version, "symbol", "certain", f"{source.name}: {shown}")
         return None
 
-    def _by_pattern(self, one: Signature, hits: dict[BytePattern, list[_Hit]], named: bool) -> Carried | None:
+    def _by_pattern(self, one: Signature) -> Carried | None:
         texts: dict[str, str] = {}
         for pattern in one.patterns:
-            if pattern.bare or not (named or self._proved(pattern)):
-                continue
-            for hit in hits.get(pattern, ()):
-                if hit.version:
-                    texts.setdefault(hit.version, hit.text)
+            if not pattern.bare and (self._proved(pattern) or self._is_named(one)):
+                for hit in self._hits.get(pattern, ()):
+                    if hit.version:
+                        texts.setdefault(hit.version, hit.text)
         if not texts:
             return None
         if len(texts) > 1:
-            shown = " / ".join(list(texts.values())[:_MAX_CANDIDATES])
+            shown = " / ".join(list(texts.values())[:_MAX_SHOWN])
             return Carried(one.id, "", "bytes", "unknown", f"several versions: {shown}")
         ((version, text),) = texts.items()
         return Carried(one.id, version, "bytes", "certain", text)
 
-    def _bare_versions(self, missing: set[str], found: dict[str, Carried]) -> None:
+    def _bare_versions(
+        self, missing: Iterable[Signature], constants: Constants, found: dict[str, Carried]
+    ) -> None:
         """Look for versions that stand alone, of libraries that are there and said nothing better."""
-        wanted = {
-            pattern: key for key in sorted(missing) for pattern in self.known[key].patterns if pattern.bare
-        }
-        if not wanted:
-            return
-        clean: dict[str, set[str]] = {key: set() for key in wanted.values()}
-        tails: dict[str, dict[str, str]] = {key: {} for key in wanted.values()}
-        for chunk in self._chunks():
-            for pattern, key in wanted.items():
-                for version, before in _standing_alone(pattern, chunk):
-                    if not before:
-                        clean[key].add(version)
-                    elif len(tails[key]) < _MAX_CANDIDATES:
-                        tails[key].setdefault(version, before + version)
-        # Those that others depend on first.
-        for key in sorted(clean, key=lambda key: len(self.known[key].not_of)):
-            taken = {found[other].version for other in self.known[key].not_of if other in found}
-            if (one := _only(key, clean[key] - taken, tails[key], taken)) is not None:
-                found[key] = one
+        # Those that others exclude come first.
+        wanted = sorted(missing, key=lambda one: len(one.not_of))
+        bare = {one.id: [pattern for pattern in one.patterns if pattern.bare] for one in wanted}
+        whole, tails = constants.standing_alone(pattern for patterns in bare.values() for pattern in patterns)
+        for one in wanted:
+            taken = {found[other].version for other in one.not_of if other in found}
+            versions = {version for pattern in bare[one.id] for version in whole[pattern]} - taken
+            ends = {
+                version: text
+                for pattern in bare[one.id]
+                for version, text in tails[pattern].items()
+                if version not in taken
+            }
+            if versions or ends:
+                found[one.id] = _the_only(one.id, versions, ends)
 
-    def _unknown(
-        self, one: Signature, hits: dict[BytePattern, list[_Hit]], named: bool, soname: str
-    ) -> Carried:
-        texts = [hit.text for pattern in one.patterns for hit in hits.get(pattern, ())]
-        symbols = [name for name in one.defines if name in self._defined]
-        proofs = [text for pattern in one.patterns for text in pattern.proof if self._contained.get(text)]
-        why = "no version of its own in it"
+    def _unknown(self, one: Signature) -> Carried:
+        texts = [hit.text for pattern in one.patterns for hit in self._hits.get(pattern, ())]
+        defined = [name for name in one.defines if name in self._defined]
+        proofs = [text for pattern in one.patterns for text in pattern.proof if text in self._contained]
         if texts:
-            return Carried(one.id, "", "bytes", "unknown", f"{why}; found {texts[0]}")
-        if symbols:
-            return Carried(one.id, "", "symbol", "unknown", f"{why}; it defines {symbols[0]}")
-        if named:
-            shown = soname or self.name.rpartition("/")[2]
-            return Carried(one.id, "", "soname", "unknown", f"{why}; it is {_shown(shown.encode())}")
-        return Carried(one.id, "", "bytes", "unknown", f"{why}; found {_shown(proofs[0]) if proofs else ''}")
+            return Carried(one.id, "", "bytes", "unknown", f"{_NONE}; found {texts[0]}")
+        if defined:
+            return Carried(one.id, "", "symbol", "unknown", f"{_NONE}; it defines {defined[0]}")
+        if proofs:
+            return Carried(one.id, "", "bytes", "unknown", f"{_NONE}; found {shown_bytes(proofs[0])}")
+        name = (self._soname or self.name).rpartition("/")[2].encode("utf-8", "surrogateescape")
+        return Carried(one.id, "", "soname", "unknown", f"{_NONE}; it is {shown_bytes(name)}")
 
-    def _details(self, there: set[str]) -> dict[str, str]:
-        wanted = {one.details: key for key in sorted(there) if (one := self.known[key]).details is not None}
-        found: dict[str, str] = {}
-        for chunk in self._chunks() if wanted else ():
-            for pattern, key in wanted.items():
-                if pattern is None:
-                    continue
-                for match in pattern.pattern.finditer(chunk):
-                    # Of two, the one that is a string of its own.
-                    alone = chunk[match.start() - 1 : match.start()] == b"\0"
-                    if key not in found or alone:
-                        found[key] = _shown(match["detail"])
-                    if alone:
-                        break
-        return found
-
-    def _finished(self, one: Carried, detail: str, named: bool) -> Carried:
-        modified = self.known[one.library].modified
+    def _finished(self, signature: Signature, one: Carried, detail: str) -> Carried:
         evidence = one.evidence
         if detail and detail not in evidence:
             evidence = f"{evidence}; {detail}"
-        if detail and modified is not None and modified.search(detail):
+        if detail and signature.modified is not None and signature.modified.search(detail):
             evidence = f"{evidence} (built from modified sources)"
+        named = self._is_named(signature)
         return Carried(one.library, one.version, one.method, one.confidence, evidence, detail, named)
 
-    # Bytes --------------------------------------------------------------------------------------------------
 
-    def _first_pass(self) -> dict[BytePattern, list[_Hit]]:
-        """Search for every anchor, and try the patterns around those that are there."""
-        by_anchor = _anchors(tuple(self.known.values()))
-        proofs = _bare_proofs(tuple(self.known.values()))
-        places = dict.fromkeys(by_anchor, 0)
-        hits: dict[BytePattern, list[_Hit]] = {}
-        self._contained |= dict.fromkeys(proofs, False)
-        for chunk in self._chunks():
-            for text in proofs:
-                if not self._contained[text] and text in chunk:
-                    self._contained[text] = True
-            for anchor, patterns in by_anchor.items():
-                at = chunk.find(anchor)
-                while at >= 0:
-                    places[anchor] += 1
-                    if places[anchor] > _MAX_PLACES:
-                        self.unread.append(f"more than {_MAX_PLACES} times {_shown(anchor)}")
-                        break
-                    for pattern in patterns:
-                        _try(pattern, chunk, at, hits)
-                    at = chunk.find(anchor, at + 1)
-        return hits
-
-    def _chunks(self) -> Iterator[bytes]:
-        """Yield what a loader maps without leave to execute, in overlapping pieces, a NUL on either side."""
-        left = _MAX_BYTES
-        for offset, size in self._regions():
-            position, end = offset, offset + size
-            while position < end:
-                if left <= 0:
-                    self.unread.append(f"only the first {_MAX_BYTES} bytes were read")
-                    return
-                wanted = min(_CHUNK_BYTES, end - position)
-                first = max(offset, position - _OVERLAP_BYTES) if position > offset else position
-                piece = self.image.at(first, position + wanted - first, "a segment")
-                yield b"\0" + piece + b"\0" if first + len(piece) == end else b"\0" + piece
-                position += wanted
-                left -= wanted
-
-    def _regions(self) -> list[tuple[int, int]]:
-        loads = [segment for segment in self.image.segments if segment[0] == PT_LOAD and segment[4]]
-        if not loads:
-            return [(0, self.image.size)]
-        constant = [segment for segment in loads if not segment[1] & _PF_X]
-        # Older linkers put constants and code into one segment: the first, with the headers, is executable.
-        first = min(loads, key=lambda segment: segment[3])
-        chosen = loads if first[1] & _PF_X or not constant else constant
-        return sorted({(segment[2], min(segment[4], self.image.size - segment[2])) for segment in chosen})
+def _names(image: Image, offsets: Iterable[int]) -> Iterator[str]:
+    """Yield strings of the dynamic section, up to the first that is damaged."""
+    with suppress(ElfError):
+        for offset in offsets:
+            yield image.string(offset, "a name")
 
 
 @cache
@@ -312,7 +232,8 @@ def _anchors(known: tuple[Signature, ...]) -> dict[bytes, list[BytePattern]]:
 
 
 @cache
-def _bare_proofs(known: tuple[Signature, ...]) -> frozenset[bytes]:
+def _texts(known: tuple[Signature, ...]) -> frozenset[bytes]:
+    """Return what is searched for from the start; other proofs only once their pattern has matched."""
     bare = {text for one in known for pattern in one.patterns if pattern.bare for text in pattern.proof}
     return frozenset(bare | {text for one in known for text in one.unless})
 
@@ -323,57 +244,19 @@ def _symbol_names(known: tuple[Signature, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*names, *(name for one in known for name in one.defines)]))
 
 
-def _try(pattern: BytePattern, chunk: bytes, at: int, hits: dict[BytePattern, list[_Hit]]) -> None:
-    start = max(0, at - pattern.around)
-    end = min(len(chunk), at + len(pattern.anchor) + pattern.around)
-    for match in pattern.pattern.finditer(chunk, start, end):
-        if match.end() <= at:
-            continue
-        if match.start() > at + len(pattern.anchor):
-            return
-        version = match["version"].decode("latin-1") if "version" in pattern.pattern.groupindex else None
-        known = hits.setdefault(pattern, [])
-        if len(known) < _MAX_CANDIDATES and all(version != hit.version for hit in known):
-            known.append(_Hit(version, _shown(match[0])))
-
-
-def _standing_alone(pattern: BytePattern, chunk: bytes) -> Iterator[tuple[str, str]]:
-    """Yield versions that end a string, and what stands before each in that string (empty: nothing)."""
-    for number, match in enumerate(pattern.pattern.finditer(chunk)):
-        if number > _MAX_PLACES:
-            return
-        start, end = match.span()
-        if chunk[end : end + 1] != b"\0":
-            continue
-        before = chunk[start - 1 : start]
-        # Part of another number or name: GLIBC_2.2.5, expat_2.5.0, v1.2.3, 12.5.1.
-        if before and (before.isalnum() or before in b"._+-"):
-            continue
-        if before in (b"", b"\0") or not 32 <= before[0] < 127:
-            yield match["version"].decode("latin-1"), ""
-        else:
-            string = chunk[max(0, start - 60) : start].rpartition(b"\0")[2]
-            yield match["version"].decode("latin-1"), string.decode("latin-1")
-
-
-def _only(key: str, clean: set[str], tails: Mapping[str, str], taken: Iterable[str]) -> Carried | None:
-    if len(clean) == 1:
-        (version,) = clean
-        return Carried(key, version, "bytes", "likely", f"{version}, the only string of that form")
-    if clean:
-        return Carried(
-            key, "", "bytes", "unknown", f"several strings of its form: {', '.join(sorted(clean))}"
-        )
-    left = {version: text for version, text in tails.items() if version not in taken}
-    if len(left) == 1:
-        ((version, text),) = left.items()
-        return Carried(
-            key, version, "bytes", "likely", f"{version}, the tail of {_shown(text.encode('latin-1'))}"
-        )
-    if left:
-        shown = ", ".join(_shown(text.encode("latin-1")) for text in left.values())
-        return Carried(key, "", "bytes", "unknown", f"several strings end in one of its form: {shown}")
-    return None
+def _the_only(library: str, whole: set[str], tails: Mapping[str, str]) -> Carried:
+    """Believe a version that is the only one of its form, a whole string before the tail of another."""
+    if len(whole) == 1:
+        (version,) = whole
+        return Carried(library, version, "bytes", "likely", f"{version}, the only string of that form")
+    if whole:
+        shown = ", ".join(sorted(whole)[:_MAX_SHOWN])
+        return Carried(library, "", "bytes", "unknown", f"several strings of its form: {shown}")
+    texts = [shown_bytes(text.encode("latin-1")) for text in tails.values()]
+    if len(tails) == 1:
+        version = next(iter(tails))
+        return Carried(library, version, "bytes", "likely", f"{version}, the tail of {texts[0]}")
+    return Carried(library, "", "bytes", "unknown", f"several strings end in its form: {', '.join(texts)}")
 
 
 def _decoded(source: SymbolVersionSource, symbol: Symbol, symbols: Symbols, order: str) -> tuple[str, str]:
@@ -387,14 +270,8 @@ def _decoded(source: SymbolVersionSource, symbol: Symbol, symbols: Symbols, orde
         number = symbols.returned_integer(symbol) if symbol.function else None
     else:
         text = symbols.string(symbol) if source.decode == "string" else symbols.returned_string(symbol)
-        return source.from_string(text), _shown(text)
+        return source.from_string(text), shown_bytes(text)
     if number is None:
         return "", ""
     shown = f"{number:#010x}" if source.decode == "python" or source.radix == 256 else str(number)
     return source.from_integer(number), shown
-
-
-def _shown(text: bytes) -> str:
-    """Return bytes fit for one line: what is not printable ASCII escaped, of bounded length."""
-    shown = "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in text.strip(b"\0 \n"))
-    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[: _LONGEST_SHOWN - 1]}…"

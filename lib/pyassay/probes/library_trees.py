@@ -38,8 +38,9 @@ def interpreter_libraries(interpreter: Interpreter) -> tuple[list[Library], list
     for item in files:
         found += _carried(item.path, item.shown, item.scope, "", unread)
         for path in loads.of(item.path).files:
-            if path not in own and _ORDER.index(item.scope) < _ORDER.index(outside.get(path, "site")) + 1:
-                outside[path] = item.scope
+            if path not in own:
+                # What several load belongs to the one that none can do without.
+                outside[path] = min(item.scope, outside.get(path, item.scope), key=_ORDER.index)
     for path, scope in sorted(outside.items()):
         found += _carried(path, shown_path(path, interpreter), scope, "system", unread)
     found = _with_packages(found, interpreter)
@@ -85,6 +86,7 @@ def _carried(path: Path, file: str, scope: str, linkage: str, unread: list[tuple
             file,
             linkage or ("vendored shared" if one.named else "static"),
             scope,
+            needed=found.needed,
         )
         for one in found.carried
     ]

@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -117,7 +118,7 @@ class Signature:
     patterns : tuple of BytePattern
     symbols : tuple of SymbolVersionSource
         Tried in this order.
-    details : BytePattern or None
+    detail : re.Pattern of bytes or None
         A string worth telling besides (SQLite's source id), with a group ``detail``.
     modified : re.Pattern of str or None
         What a detail says when the library was built from sources that were changed.
@@ -129,10 +130,12 @@ class Signature:
         Libraries whose version, where it is found in the same file, is none of this one.
     sonames : tuple of str
         Beginnings of sonames and file names, up to the dot before ``so``: ``libcrypto``.
+    instead_of : tuple of str
+        Beginnings of names that it takes when it comes in the place of another library.
     companions : tuple of str
         Of these, those that hold no version and come with the others.
     packages : tuple of str
-        Debian's names of its source and binary packages.
+        Debian's names of its source and binary packages; ``*`` stands for any text.
     runtime : str
         What is asked of Python where it can be run; empty: Python does not tell.
     linker, undetermined : str
@@ -144,12 +147,13 @@ class Signature:
     about: str
     patterns: tuple[BytePattern, ...] = ()
     symbols: tuple[SymbolVersionSource, ...] = ()
-    details: BytePattern | None = None
+    detail: re.Pattern[bytes] | None = None
     modified: re.Pattern[str] | None = None
     defines: tuple[str, ...] = ()
     unless: tuple[bytes, ...] = ()
     not_of: tuple[str, ...] = ()
     sonames: tuple[str, ...] = ()
+    instead_of: tuple[str, ...] = ()
     companions: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     runtime: str = ""
@@ -160,6 +164,15 @@ class Signature:
         """Tell whether a library of that soname or file name is this one, also as auditwheel renames it."""
         base = name.rpartition("/")[2]
         return any(_named(base, stem) for stem in self.sonames)
+
+    def stands_for(self, name: str) -> bool:
+        """Tell whether a library of that name may be this one in the place of another."""
+        base = name.rpartition("/")[2]
+        return any(_named(base, stem) for stem in self.instead_of)
+
+    def is_package(self, name: str) -> bool:
+        """Tell whether a Debian package of that name, source or binary, has the version of this library."""
+        return any(fnmatchcase(name, pattern) for pattern in self.packages)
 
     def is_companion(self, name: str) -> bool:
         """Tell whether a library of that name holds no version of its own."""
@@ -245,12 +258,13 @@ def parse(file: str, text: str) -> Signature:
         table.text("about", required=True),
         tuple(_byte_pattern(part) for part in table.tables("bytes")),
         tuple(_symbol(part) for part in table.tables("symbols")),
-        next((_byte_pattern(part, group="detail") for part in table.tables("details", at_most=1)), None),
+        table.pattern("detail", groups=frozenset({"detail"}), required=False),
         _modified(table),
         table.texts("defines"),
         tuple(map(_bytes, table.texts("unless"))),
         table.texts("not_of"),
         table.texts("sonames"),
+        table.texts("instead_of"),
         table.texts("companions"),
         table.texts("packages"),
         table.text("runtime"),
@@ -351,9 +365,9 @@ def _too_much_choice(pattern: str) -> str:
     return f"{ways} ways to match, more than {_MOST_WAYS}" if ways > _MOST_WAYS else ""
 
 
-def _byte_pattern(table: _Table, group: str = "version") -> BytePattern:
+def _byte_pattern(table: _Table) -> BytePattern:
     anchor = _bytes(table.text("anchor", required=True))
-    pattern = table.pattern("pattern", groups=frozenset({group}))
+    pattern = table.pattern("pattern", groups=frozenset({"version"}))
     around = table.number("around", 64, most=_MAX_AROUND)
     proof = tuple(map(_bytes, table.texts("proof")))
     bare = table.flag("bare")

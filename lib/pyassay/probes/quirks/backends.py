@@ -31,7 +31,7 @@ PACKAGES = (
 )
 """What the three backends consist of; the last three only before Python 3.11."""
 
-PROGRAMS = {"ninja": "ninja", "cmake": "cmake"}
+PROGRAMS = {"ninja": "ninja", "cmake": "cmake", "py-spy": "py-spy"}
 """Programs, by the distribution that brings them."""
 
 _ELF = b"\x7fELF"

@@ -139,7 +139,7 @@ def test_agreement_and_what_only_run_time_knows(tmp_path: Path) -> None:
     expat, openssl = rows_of(rows, "expat")[0], rows_of(rows, "openssl")[0]
     assert (expat["agrees"], expat["confidence"], expat["linkage"]) == (True, "certain", "static")
     assert (openssl["version"], openssl["method"], openssl["agrees"]) == ("3.0.2", "run time", None)
-    assert (openssl["static_version"], openssl["file"]) == ("", "/no/_ssl.so")
+    assert (openssl["static_version"], openssl["file"]) == ("", "/nowhere/_ssl.so")
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,13 @@ class LiveProcess:
         how = "it closed its output" if code is None else _ended_how(code)
         return host._one_line(f"{how}: {lines[-1].strip()[:300]}" if lines else how)
 
+    def _has_ended(self) -> bool:
+        """Wait for its end: its output ends with it, which shows sooner than looking now and then."""
+        deadline = time.monotonic() + _GRACE_S
+        while (left := deadline - time.monotonic()) > 0 and self._wait(left):
+            self._output.clear()
+        return host._ended_within(self._process.pid, max(left, 0))
+
     def close(self, *, gently: bool = False) -> None:
         """End it and whatever it has left running, and reap it.
 
@@ -202,7 +209,7 @@ class LiveProcess:
             return
         self._closed = True
         process = self._process
-        orderly = gently and host._ended_within(process.pid, _GRACE_S)
+        orderly = gently and self._has_ended()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         if not orderly:

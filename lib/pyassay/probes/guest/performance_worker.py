@@ -10,6 +10,7 @@ sys.path[:] = [folder for folder in sys.path if folder not in ("", ".")]
 
 import gc
 import json
+import marshal
 import os
 import time
 
@@ -134,7 +135,7 @@ class Worker(object):
             "pid": os.getpid(),
             "cpu_clock": CPU_CLOCK,
             "cpu_resolution_s": resolution,
-            "cpu_step_s": clock_step_s(),
+            "cpu_step_s": clock_step_s() if command.get("clocks") else None,
             "cores": cores,
             "not_pinned": pinned,
             "hash_seed": os.environ.get("PYTHONHASHSEED", ""),
@@ -149,7 +150,7 @@ class Worker(object):
         source = command["source"]
         if not isinstance(source, str):
             source = source.encode("utf-8")
-        exec(compile(source, "workloads.py", "exec"), module.__dict__)
+        exec(compiled(source, command.get("cache")), module.__dict__)
         if command.get("scratch") and hasattr(module, "SCRATCH"):
             module.SCRATCH = command["scratch"]
         self.module = module
@@ -272,6 +273,25 @@ class Worker(object):
             answer["id"] = command["id"]
             self.outlet.write((MARK + json.dumps(answer) + "\n").encode("ascii"))
             self.outlet.flush()
+
+
+def compiled(source, cache):
+    """Return the code of a module; the cache is a file of this interpreter's, and saves the time of compiling."""
+    if cache:
+        try:
+            with open(cache, "rb") as stream:
+                return marshal.load(stream)
+        except (IOError, OSError, EOFError, ValueError, TypeError):
+            pass
+    code = compile(source, "workloads.py", "exec")
+    if cache:
+        try:
+            with open(cache + ".new", "wb") as stream:
+                marshal.dump(code, stream)
+            os.rename(cache + ".new", cache)
+        except (IOError, OSError, ValueError):
+            pass
+    return code
 
 
 def described_workload(found):

@@ -168,14 +168,17 @@ class Processes:
         try:
             worker.greet(guest_script("performance_worker"))
             limit = None if subject.image else self.memory_bytes
-            hello = worker.ask("hello", _START_S, core=core, memory_bytes=limit)
-            self.hello[subject.id] = hello
-            hello["loaded"] = worker.ask(
+            is_first = subject.id not in self.hello
+            hello = worker.ask("hello", _START_S, core=core, memory_bytes=limit, clocks=is_first)
+            loaded = worker.ask(
                 "load",
                 _LOAD_S,
                 source=self.workload_source,
                 own=[self._own(one, subject) for one in self.own],
+                cache=f"{self.scratch(subject)}/{subject.id}.code",
             )
+            if is_first:
+                self.hello[subject.id] = hello | {"loaded": loaded}
         except AskError as error:
             worker.close(gently=False)
             raise WorkerLostError("start", f"the workloads cannot be loaded: {error}") from error

@@ -45,7 +45,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for name in {"interpreter", "typical"} & set(metafunc.fixturenames):
         for one in interpreters():
             by_builder.setdefault(one.provenance.builder, []).append(one)
-        typical = {one.id for several in by_builder.values() for one in (several[0], several[-1])}
+        # With Python 2 at hand, the oldest Python 3 as well.
+        threes = [[one for one in several if one.version[0] == "3"] for several in by_builder.values()]
+        lists = [several for several in (*by_builder.values(), *threes) if several]
+        typical = {one.id for several in lists for one in (several[0], several[-1])}
         parameters = [
             pytest.param(one, id=one.id, marks=() if one.id in typical else pytest.mark.slow)
             for one in interpreters()

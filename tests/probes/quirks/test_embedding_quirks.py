@@ -64,6 +64,9 @@ def test_only_the_crypt_module_needs_libcrypt(interpreter: Interpreter, ask_cata
     seen = ask_catalogued("libcrypt", interpreter.executable)
     gone = tuple(map(int, interpreter.version.split(".")[:2])) >= (3, 13)
     assert seen.answer == "nowhere" if gone else seen.answer in {"crypt only", "nowhere"}
+    if not gone and interpreter.provenance.builder in {"debian", "python-build-standalone"}:
+        assert seen.answer == "crypt only"
+        assert [name.startswith("libcrypt.so") for names in seen.details.values() for name in names] == [True]
 
 
 def test_no_compiler_no_program(ask_catalogued: Ask, built_by: BuiltBy, tmp_path: Path) -> None:

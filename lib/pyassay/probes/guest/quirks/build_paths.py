@@ -17,8 +17,8 @@ def observe():
         for path in re.findall(r"(?<![\w.=])(/[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)+)", value):
             if not os.path.exists(path):
                 dead.setdefault(name, set()).add(path)
-        # A folder right below the root, such as /install, is a path only when it is the whole value.
-        if re.match(r"/[A-Za-z0-9_.+-]+$", value) and not os.path.exists(value):
+        # A folder right below the root, such as /install, is one where nothing else can stand.
+        if name in ("prefix", "exec_prefix") and not os.path.exists(value):
             dead.setdefault(name, set()).add(value)
     details = dict((name, sorted(paths)) for name, paths in dead.items())
     # What lies below the prefix is missing here, with a package of headers, and was not left behind there.

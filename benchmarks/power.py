@@ -256,9 +256,19 @@ def hyperfine(effect: float, seconds: float, executable: Path) -> tuple[float, d
         runs = max(5, round((seconds - 3 * once) / (2 * once)) - 2)
         more = round(units * (1 + effect))
         commands = [f"{executable} -s -S {script} {count}" for count in (units, more)]
+        options = (
+            "-N",
+            "--warmup",
+            "2",
+            "--runs",
+            str(runs),
+            "--style",
+            "none",
+            "--export-json",
+            str(result),
+        )
         subprocess.run(
-            ["hyperfine", "-N", "--warmup", "2", "--runs", str(runs), "--style", "none", "--export-json"]
-            + [str(result), *commands],  # noqa: RUF005
+            ["hyperfine", *options, *commands],
             env=clean(),
             check=True,
             stdout=subprocess.DEVNULL,
@@ -303,9 +313,9 @@ def pyperf(effect: float, seconds: float, executable: Path) -> tuple[float, dict
 
 
 def _pyperf_run(script: Path, file: Path, units: int, processes: int) -> None:
+    options = ("--units", str(units), "--loops", "1", "-q", "--processes", str(processes), "-o", str(file))
     subprocess.run(
-        [sys.executable, str(script), "--units", str(units), "--loops", "1", "-q"]
-        + ["--processes", str(processes), "-o", str(file)],  # noqa: RUF005
+        [sys.executable, str(script), *options],
         env=clean(),
         check=True,
         stdout=subprocess.DEVNULL,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+_MINUTES = 4.0
 FINDING, USAGE, NOT_ASSAYED, FAILED, INTERRUPTED = 1, 2, 3, 4, 130
 
 _EPILOG = (
@@ -98,6 +99,29 @@ In = Annotated[
     list[str] | None,
     typer.Option(
         "--in", metavar="IMAGE", help="Try it in this image only (several: these).", show_default=False
+    ),
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MINUTES", min=0.1, help="How long to measure speed (default: 4).", show_default=False
+    ),
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="The Python that others are compared with: an id as find shows.",
+        show_default=False,
+    ),
+]
+Workloads = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--workload",
+        metavar="MODULE:FUNCTION|FILE.py",
+        help="Measure the speed of this besides (several: each).",
+        show_default=False,
     ),
 ]
 FailOn = Annotated[
@@ -176,14 +200,26 @@ def probe(
     ),
     run: Run = False,
     images: In = None,
+    minutes: Minutes = None,
+    reference: Reference = None,
+    workloads: Workloads = None,
     as_json: Json = False,
 ) -> None:
     """Record an evidence set: facts, no verdicts."""
     _known(question)
     if output.exists():
         raise UsageError(f"{output}: exists already; name another folder with --output")
-    asked = _asked(selectors, search, run, images)
-    evidence = _gather([question], _subjects(selectors, search), asked, run, images)
+    wishes = _Wishes(
+        [question],
+        selectors or (),
+        search or (),
+        run or bool(images),
+        images or (),
+        minutes,
+        reference or "",
+        workloads or (),
+    )
+    evidence = _gather(wishes, _subjects(selectors, search))
     folder = _save(evidence, output)
     failures = _not_assayed(evidence)
     if as_json:
@@ -302,6 +338,9 @@ def report(
     ] = None,
     run: Run = False,
     images: In = None,
+    minutes: Minutes = None,
+    reference: Reference = None,
+    workloads: Workloads = None,
     policy: PolicyName = "default",
     parameters: Annotated[
         list[str] | None,
@@ -321,10 +360,9 @@ def report(
     OUTPUT/evidence, in place of the last one that answers the same questions.
     """
     questions, selectors = _split(words or ())
-    if evidence is not None and (selectors or search or record or run or images):
-        raise UsageError(
-            "--evidence is a recorded set: no selectors, --search, --record, --run or --in with it"
-        )
+    measuring = (search, record, run, images, minutes, reference, workloads)
+    if evidence is not None and (selectors or any(measuring)):
+        raise UsageError("--evidence is a recorded set: nothing about what is to be probed goes with it")
     if record is not None and record.exists():
         raise UsageError(f"{record}: exists already; name another folder with --record")
     judged_by = _policy(policy)
@@ -339,8 +377,17 @@ def report(
             observed = _load(evidence)
             questions = _answered(questions, observed, evidence, asked_for=bool(words))
         else:
-            asked = _asked(selectors, search, run, images)
-            observed = _gather(questions, _subjects_of_report(selectors, search), asked, run, images)
+            wishes = _Wishes(
+                questions,
+                selectors,
+                search or (),
+                run or bool(images),
+                images or (),
+                minutes,
+                reference or "",
+                workloads or (),
+            )
+            observed = _gather(wishes, _subjects_of_report(selectors, search))
             kept = output / "evidence" / _set_name(questions)
             before = before or _last_run(kept, observed)
             if record is not None:
@@ -436,17 +483,54 @@ def _subjects_of_report(selectors: Sequence[str], search: Sequence[Path] | None)
         raise
 
 
-def _asked(
-    selectors: Sequence[str] | None, search: Sequence[Path] | None, run: bool, images: Sequence[str] | None
-) -> dict[str, str]:
-    """Return what the user asked for, kept with the evidence: runs that asked the same are comparable."""
-    asked = {
-        "selectors": " ".join(selectors or ()),
-        "search": " ".join(map(os.fspath, search or ())),
-        "run": "yes" if run or images else "",
-        "in": " ".join(images or ()),
-    }
-    return {name: text for name, text in asked.items() if text}
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """What the user asked to be probed, and how."""
+
+    questions: Sequence[str]
+    selectors: Sequence[str]
+    search: Sequence[Path]
+    run: bool
+    images: Sequence[str]
+    minutes: float | None
+    reference: str
+    workloads: Sequence[str]
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return them as they are kept with the evidence: runs that asked the same are comparable."""
+        asked = {
+            "selectors": " ".join(self.selectors),
+            "search": " ".join(map(os.fspath, self.search)),
+            "run": "yes" if self.run else "",
+            "in": " ".join(self.images),
+            "minutes": "" if self.minutes is None else f"{self.minutes:g}",
+            "reference": self.reference,
+            "workload": " ".join(self.workloads),
+        }
+        return {name: text for name, text in asked.items() if text}
+
+    def settings(self, subjects: Sequence[Subject]) -> dict[str, object]:
+        """Return what the probes are told, by question."""
+        if "performance" not in self.questions:
+            if self.minutes is not None or self.reference or self.workloads:
+                raise UsageError("--minutes, --reference and --workload are for the question performance")
+            return {}
+        from pyassay.probes.performance import OwnWorkload, Settings
+        from pyassay.probes.performance.reference import default_reference
+
+        ids = [one.id for one in subjects if isinstance(one, Interpreter)]
+        if self.reference and self.reference not in ids:
+            raise UsageError(
+                f"--reference {self.reference}: none of the Pythons; there are: {', '.join(ids)}"
+            )
+        return {
+            "performance": Settings(
+                budget_s=60 * (self.minutes or _MINUTES),
+                reference=self.reference or default_reference(subjects),
+                own=tuple(map(OwnWorkload, self.workloads)),
+            )
+        }
 
 
 def _set_name(questions: Sequence[str]) -> str:
@@ -464,29 +548,32 @@ def _answered(
     return tuple(question for question in questions if question in held)
 
 
-def _gather(
-    questions: Sequence[str],
-    subjects: Sequence[Subject],
-    asked: dict[str, str],
-    run: bool,
-    images: Sequence[str] | None,
-) -> Evidence:
+def _gather(wishes: _Wishes, subjects: Sequence[Subject]) -> Evidence:
     from pyassay.gathering import gather
 
     if not subjects:
         raise UsageError("no Python found to ask about")
+    settings = wishes.settings(subjects)
     with contextlib.ExitStack() as stack:
         places: Sequence[TrialPlace] = ()
-        if run or images:
+        if wishes.run:
             from pyassay.probes.trials import NoPlace, places_at_hand
 
             with progress_bar("Reading the images"):
-                places = stack.enter_context(places_at_hand(images or ()))
+                places = stack.enter_context(places_at_hand(wishes.images))
             for place in places:
                 if isinstance(place, NoPlace):
                     tell(f"{place.name}: nothing is tried there: {place.reason}")
-        progress = stack.enter_context(progress_bar(f"Probing {len(subjects)} for {', '.join(questions)}"))
-        return gather(questions, subjects, places=places, parameters=asked, progress=progress)
+        for_what = ", ".join(wishes.questions)
+        progress = stack.enter_context(progress_bar(f"Probing {len(subjects)} for {for_what}"))
+        return gather(
+            wishes.questions,
+            subjects,
+            places=places,
+            settings=settings,
+            parameters=wishes.parameters,
+            progress=progress,
+        )
 
 
 def _load(folder: Path) -> Evidence:

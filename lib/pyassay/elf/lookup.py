@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pyassay.elf.reader import DT_GNU_HASH, DT_HASH, DT_STRTAB, DT_SYMTAB, ElfError, Image
 
-__all__ = ["Symbol", "Symbols"]
+__all__ = ["Symbol", "Symbols", "has_full_table"]
 
 _MAX_SYMBOLS = 1_000_000
 _MAX_CHAIN = 4096
@@ -263,15 +263,28 @@ def _fields(fields: tuple[int, ...], is64: bool) -> tuple[int, Symbol, int]:
     return text, Symbol(address, size, info & 0xF in (2, 10)), section
 
 
-def _full_table(image: Image, names: list[str]) -> dict[str, Symbol]:
-    """Return symbols of ``.symtab``, the table for debuggers; it knows those that are not exported, too."""
+def has_full_table(image: Image) -> bool:
+    """Tell whether a file has a full table of symbols (``.symtab``): it was not stripped."""
+    try:
+        return any(section[1] == _SHT_SYMTAB for section in _sections(image))
+    except ElfError:
+        return False
+
+
+def _sections(image: Image) -> list[tuple[int, ...]]:
+    """Return the section headers, as they are in the file; none where they make no sense."""
     head = image.at(0, 64 if image.is64 else 52, "the header")
     place = struct.unpack_from(image.order + ("Q" if image.is64 else "I"), head, 40 if image.is64 else 32)[0]
     size, count = struct.unpack_from(image.order + "HH", head, 58 if image.is64 else 46)
     layout = struct.Struct(image.order + ("IIQQQQIIQQ" if image.is64 else "10I"))
     if not place or size != layout.size or count > _MAX_SECTIONS:
-        return {}
-    sections = list(layout.iter_unpack(image.at(place, size * count, "the section header table")))
+        return []
+    return list(layout.iter_unpack(image.at(place, size * count, "the section header table")))
+
+
+def _full_table(image: Image, names: list[str]) -> dict[str, Symbol]:
+    """Return symbols of ``.symtab``, the table for debuggers; it knows those that are not exported, too."""
+    sections = _sections(image)
     table = next((section for section in sections if section[1] == _SHT_SYMTAB), None)
     if table is None or table[6] >= len(sections):
         return {}

@@ -127,6 +127,18 @@ def test_rows_and_back() -> None:
         assert again.latest() == log.latest()
 
 
+def test_entries_that_were_cut_off_are_said() -> None:
+    text = entry("  * CVE-2024-1234")
+    assert parse(text.encode()).since == ""
+    for line in (
+        "# Older entries have been removed from this changelog.\n# To read it use `apt changelog x`.\n",
+        "# For older changelog entries, run 'apt-get changelog x'\n",
+    ):
+        log = parse((text + line).encode())
+        assert log.since == "2024-09-08"
+        assert Changelog.from_rows(log.rows()) == log
+
+
 def test_packed_damaged_and_bombs() -> None:
     plain = (RECORDED / "expat.changelog").read_bytes()
     packed = gzip.compress(plain, mtime=0)

@@ -42,6 +42,8 @@ def test_expat_of_a_pyenv_build_and_of_an_upgraded_debian() -> None:
 def test_python_of_debian_before_and_after_its_upgrade() -> None:
     before = packaged("cpython", "3.11.2", "python3.11", "3.11.2-6+deb12u6")
     assert (before.affected_by_version, before.count("open")) == (45, 34)
+    affected = [row for row in before.advisories if row.by_version == "affected"]
+    assert sum(row.status == "backported" for row in affected) == 11
     after = packaged("cpython", "3.11.2", "python3.11", "3.11.2-6+deb12u9")
     assert (after.affected_by_version, after.count("open")) == (45, 15)
     # Named in its changelog, but as fixed in another package.
@@ -157,6 +159,24 @@ def test_a_fix_that_was_taken_back_and_a_package_that_is_not_affected() -> None:
     assert rows["CVE-2024-8176"].reason == "its fix was taken back in 2.5.0-9"
     assert rows["CVE-2026-41080"].status == "unknown"
     assert rows["CVE-2026-41080"].changelog_line == "CVE-2026-41080: not affected, the code came with 2.7."
+
+
+def test_entries_that_were_cut_off_may_have_fixed_it() -> None:
+    def judged(cut_off: str) -> Assessment:
+        text = (
+            "expat (2.5.0-9) unstable; urgency=low\n\n  * Rebuild.\n\n"
+            f" -- A <a@example.org>  Sun, 01 Dec 2024 08:44:19 +0200\n\n{cut_off}"
+        )
+        owner = Owner("dpkg", "libexpat1", "2.5.0-9")
+        return assess("expat", "2.5.0", on=ON, package=owner, changelog=parse(text.encode()))
+
+    whole = judged("")
+    assert (whole.count("open"), whole.count("unknown")) == (37, 0)
+    cut = judged("# Older entries have been removed from this changelog.\n")
+    # Seven were fixed upstream before 2024-12-01.
+    assert (cut.count("open"), cut.count("unknown"), cut.affected_by_version) == (30, 7, 37)
+    row = next(row for row in cut.advisories if row.advisory == "CVE-2024-28757")
+    assert row.reason == "its package names it nowhere, but older entries than of 2024-12-01 were cut off"
 
 
 def test_past_the_shelf_life_nothing_is_clean() -> None:

@@ -36,6 +36,7 @@ _HEADING = re.compile(
     r"(?P<package>[a-z0-9][a-z0-9+.-]{0,80}) \((?P<version>[0-9A-Za-z.+:~-]{1,80})\)(?P<suites>[^;]{0,200});"
 )
 _SIGNED = re.compile(r" -- .{0,200}?  (?P<date>.{0,60})$")
+_CUT_OFF = re.compile(r"^# ?(?:Older entries have been removed|For older changelog entries)", re.MULTILINE)
 _BULLET = re.compile(r"(?P<indent> {1,20})[*+o~-] ")
 
 _NAME = r"CVE-(?:19|20)\d\d-\d{4,7}"
@@ -109,12 +110,16 @@ class Changelog:
         Newest first.
     complete : bool
         False: it was too long, or damaged, so that its older part is missing.
+    since : str
+        Packagers cut old entries off, and say so in a last line: the day of the oldest that was left (ISO
+        8601); what was fixed before may not be named. Empty: nothing was cut off.
     """
 
     package: str
     versions: tuple[str, ...]
     mentions: tuple[Mention, ...]
     complete: bool = True
+    since: str = ""
 
     def covers(self, version: str) -> bool:
         """Tell whether it is the changelog of a version: its newest entry is that, but for a binary rebuild.
@@ -142,27 +147,29 @@ class Changelog:
     def rows(self) -> list[dict[str, str]]:
         """Return the mentions as rows with :data:`COLUMNS`, after them one that names no advisory.
 
-        Its version is the newest of the changelog, its reading ``complete`` or ``incomplete``.
+        Its version is the newest of the changelog, its reading ``complete`` or ``incomplete``, its day that
+        since which there are entries.
         """
         cells = [(self.package, m.version, m.day, m.advisory, m.reading, m.line) for m in self.mentions]
         state = "complete" if self.complete else "incomplete"
-        cells.append((self.package, self.versions[0] if self.versions else "", "", "", state, ""))
+        newest = self.versions[0] if self.versions else ""
+        cells.append((self.package, newest, self.since, "", state, ""))
         return [dict(zip(COLUMNS, row, strict=True)) for row in cells]
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, str]]) -> Changelog:
         """Return the changelog that :meth:`rows` made rows of."""
-        package, newest, complete = "", "", True
+        package, newest, since, complete = "", "", "", True
         versions, mentions = dict[str, None](), list[Mention]()
         for row in rows:
             package = row["package"]
             if not row["advisory"]:
-                newest, complete = row["version"], row["reading"] != "incomplete"
+                newest, since, complete = row["version"], row["day"], row["reading"] != "incomplete"
                 continue
             versions[row["version"]] = None
             mentions.append(Mention(row["advisory"], row["version"], row["day"], row["reading"], row["line"]))
         ordered = dict.fromkeys([newest, *versions]) if newest else versions
-        return cls(package, tuple(ordered), tuple(mentions), complete)
+        return cls(package, tuple(ordered), tuple(mentions), complete, since)
 
 
 def locate(package: str, root: Path = Path("/")) -> Path | None:
@@ -193,15 +200,17 @@ def parse(data: bytes) -> Changelog:
     At most 16 MiB of text, 20,000 entries and 2,000 characters of a line are looked at.
     """
     text, whole = _unpacked(data)
-    package, versions, mentions = "", list[str](), list[Mention]()
+    package, oldest, versions, mentions = "", "", list[str](), list[Mention]()
     for entry in _entries(text):
+        oldest = entry.day or oldest
         package = package or entry.package
         if len(versions) == _MAX_ENTRIES:
             whole = False
             break
         versions.append(entry.version)
         mentions.extend(_mentions(entry))
-    return Changelog(package, tuple(versions), tuple(mentions), whole)
+    since = oldest if _CUT_OFF.search(text[-_MAX_LINE:]) else ""
+    return Changelog(package, tuple(versions), tuple(mentions), whole, since)
 
 
 @dataclass(slots=True)

@@ -200,7 +200,7 @@ def assess(
         limits.append(f"{ended}: what was found later need not be listed for it")
     if seen.doubt:
         limits.append(seen.doubt)
-    rows = sorted((seen.judge(_status(claim)) for claim in claims), key=_order)
+    rows = sorted((seen.judge(_status(claim), claim.known_since) for claim in claims), key=_order)
     aside = sum(row.status == "unknown" and not row.counts for row in rows)
     if aside:
         notes.append(f"{aside} advisories name no fix on branch {branch}, and do not count against it")
@@ -233,6 +233,7 @@ class _Package:
     def __init__(self, package: Owner | None, changelog: Changelog | None) -> None:
         self.package = package
         self.doubt = ""
+        self.since = changelog.since if changelog is not None else ""
         self.mentions = changelog.latest() if changelog is not None and package is not None else {}
         if package is None:
             return
@@ -251,17 +252,28 @@ class _Package:
         """Whether there is a package, and its changelog can be believed."""
         return self.package is not None and not self.doubt
 
-    def judge(self, row: AdvisoryStatus) -> AdvisoryStatus:
+    def judge(self, row: AdvisoryStatus, known_since: str) -> AdvisoryStatus:
+        """Return what the package makes of what the version says."""
         if self.package is None or row.status == "fixed":
             return row
         mention = self.mentions.get(row.advisory)
         if mention is None or mention.reading == "named":
-            if self.doubt and row.status == "open":
-                return replace(row, status="unknown", reason=self.doubt)
-            return row
-        named = replace(row, changelog_version=mention.version, changelog_line=mention.line)
-        if mention.reading == "fixed":
-            return replace(named, status="backported", reason=f"fixed in {mention.version} of its package")
-        if mention.reading == "reverted":
-            return replace(named, status="open", reason=f"its fix was taken back in {mention.version}")
-        return replace(named, status="unknown", reason=f"its package says so in {mention.version}")
+            doubt = self.doubt or self._cut_off(known_since)
+            return replace(row, status="unknown", reason=doubt) if doubt and row.status == "open" else row
+        status, reason = {
+            "fixed": ("backported", f"fixed in {mention.version} of its package"),
+            "reverted": ("open", f"its fix was taken back in {mention.version}"),
+            "not affected": ("unknown", f"its package says that it is not affected, in {mention.version}"),
+        }[mention.reading]
+        return replace(
+            row,
+            status=status,
+            reason=reason,
+            changelog_version=mention.version,
+            changelog_line=mention.line,
+        )
+
+    def _cut_off(self, known_since: str) -> str:
+        if not self.since or known_since >= self.since:
+            return ""
+        return f"its package names it nowhere, but older entries than of {self.since} were cut off"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 
@@ -43,6 +43,9 @@ class Claim:
         One sentence.
     counts : bool
         False: an ``unknown`` that does not tell against the release.
+    known_since : str
+        Day of the advisory, or of the first release that fixed it (ISO 8601); empty: not known. A package
+        cannot have fixed it long before.
     """
 
     advisory: str
@@ -53,6 +56,7 @@ class Claim:
     reason: str
     fix_is_public: bool = True
     counts: bool = True
+    known_since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,8 @@ class AdvisoryTables:
                 yield _ranged(own, key)
             elif branch not in first["analysed"].split() and began and first["published"] >= began:
                 reason = f"OpenSSL did not say whether {branch} is affected"
-                yield Claim(advisory, "unknown", first["severity"], first["published"], "", reason)
+                day = first["published"]
+                yield Claim(advisory, "unknown", first["severity"], day, "", reason, known_since=day)
 
     def _cpython(self, key: ReleaseKey, version: str, branch: str) -> Iterator[Claim]:
         known = _Releases(self._rows("cpython_releases"), version, branch)
@@ -124,12 +129,14 @@ class AdvisoryTables:
             severity, published = rows[0]["severity"], rows[0]["published"]
             if own is not None:
                 fixed_in = own["complete_in"]
-                yield _against(advisory, severity, published, fixed_in, key)
-                continue
-            status, reason, counts = known.elsewhere(
-                [row["complete_in"] for row in rows if row["complete_in"]], published
-            )
-            yield Claim(advisory, status, severity, published, "", reason, counts=counts)
+                claim = _against(advisory, severity, published, fixed_in, key)
+            else:
+                status, reason, counts = known.elsewhere(
+                    [row["complete_in"] for row in rows if row["complete_in"]], published
+                )
+                claim = Claim(advisory, status, severity, published, "", reason, counts=counts)
+            fixed_on = [known.days.get(row["fixed_in"], "") for row in rows]
+            yield replace(claim, known_since=min(filter(None, [published, *fixed_on]), default=""))
 
 
 class _Releases:
@@ -174,7 +181,8 @@ def _ranged(row: Row, key: ReleaseKey) -> Claim:
         reason = f"came with {row['introduced']}"
         return Claim(row["advisory"], "fixed", severity, published, row["fixed_in"], reason)
     public = row.get("public", "true") != "false"
-    return _against(row["advisory"], severity, published, row["fixed_in"], key, public=public)
+    claim = _against(row["advisory"], severity, published, row["fixed_in"], key, public=public)
+    return replace(claim, known_since=published or row.get("fixed_date", ""))
 
 
 def _against(

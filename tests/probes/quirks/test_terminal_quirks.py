@@ -70,10 +70,15 @@ def test_a_standalone_build_edits_lines_as_libedit_does(built_by: BuiltBy, ask_c
         assert bundled.details["found_by_TERMINFO_DIRS"] is True
 
 
-@pytest.mark.parametrize("quirk", ["repl_dumb_warning", "pty_utf8"])
 @pytest.mark.parametrize(
-    ("body", "within_s"),
-    [("exit 3", 5), ("echo nonsense", 5), ("trap '' TERM HUP INT; while :; do sleep 1; done", 25)],
+    ("quirk", "body", "within_s"),
+    [
+        ("repl_dumb_warning", "exit 3", 5),
+        ("pty_utf8", "echo nonsense", 5),
+        pytest.param(
+            "pty_utf8", "trap '' TERM HUP INT; while :; do sleep 1; done", 25, marks=pytest.mark.slow
+        ),
+    ],
     ids=["ends at once", "says nonsense", "deaf and dumb"],
 )
 def test_a_prompt_that_never_comes_is_not_measured(

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from pyassay.verdicts.latency import LATENCY_COLUMNS, SUMMARY_COLUMNS, carried, latency, summary
+from pyassay.verdicts.latency import LATENCY_COLUMNS, carried, latency
+from pyassay.verdicts.latency_summary import SUMMARY_COLUMNS, summary
 
 
 @pytest.fixture(scope="module")

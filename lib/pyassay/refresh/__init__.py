@@ -13,9 +13,10 @@ from datetime import date
 from pathlib import Path
 
 from pyassay.reference.tables import ReferenceTable, ReferenceTableError, load
+from pyassay.refresh.context import Context
 from pyassay.refresh.fetching import Fetch, FetchError, fetch_https
 from pyassay.refresh.merging import Difference, Fresh, merge, write
-from pyassay.refresh.sources import SOURCES, Context, Source
+from pyassay.refresh.sources import SOURCES, Source
 from pyassay.resources import share
 
 __all__ = ["SOURCES", "Fetch", "FetchError", "Outcome", "Source", "fetch_https", "plain_rows", "refresh"]

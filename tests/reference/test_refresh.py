@@ -322,6 +322,16 @@ def test_a_page_that_does_not_reach_back_does_not_renew_the_table(folder: Path) 
     assert outcome.as_of == "2026-11-25"  # of its newest row, not of today
 
 
+def test_a_mistyped_tag_gets_the_day_of_its_release(folder: Path) -> None:
+    page = json.loads(page_of_tags("20261110", "20251125", "20261399"))
+    page[1]["published_at"] = "2026-11-25T10:00:00Z"
+    fetch = answers({"releases?per_page=100": json.dumps(page).encode()})
+    outcome = refresh(["build-releases"], on=LATER, fetch=fetch, folder=folder)[0]
+    assert outcome.added == ("20251125",)
+    row = read(folder / "pbs_tags.csv").frame.set_index("tag").loc["20251125"]
+    assert (row["made"], row["note"]) == ("2026-11-25", "a mistyped tag: published on 2026-11-25")
+
+
 def test_without_the_network_nothing_is_fetched(folder: Path) -> None:
     before = snapshot(folder)
     online = [source for source in SOURCES if source.online]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 
 from pyassay.reference.security import branch_of, release_key
 from pyassay.refresh import registry, upstream, uv
@@ -16,6 +16,8 @@ __all__ = ["cpython_news", "github_builds", "osv", "peps", "uv_here", "uv_regist
 
 _MAX_UV_RELEASES = 12
 _SDIST_BYTES = 64 << 20
+# A tag is the day of its release; one was 20250323 for a day in 2026.
+_MISTYPED = timedelta(days=60)
 
 
 def uv_here(context: Context) -> Gathered:
@@ -77,11 +79,17 @@ def _builds(context: Context, lists: Iterable[tuple[str, str, list[uv.Offer]]]) 
 def github_builds(context: Context) -> Gathered:
     """Read the newest releases of python-build-standalone."""
     address = f"{API}/astral-sh/python-build-standalone/releases?per_page=100"
-    rows = [
-        {"tag": tag, "made": uv.tag_day(tag), "source": "astral-sh/python-build-standalone : releases"}
-        for tag, _ in upstream.github_releases(context.fetch(address))
-        if re.fullmatch(r"20\d{6}", tag)
-    ]
+    rows: list[Row] = []
+    for tag, published in upstream.github_releases(context.fetch(address)):
+        try:
+            apart = date.fromisoformat(uv.tag_day(tag)) - date.fromisoformat(published)
+        except ValueError:
+            continue  # not one of its tags, which are days
+        row = {"tag": tag, "source": "astral-sh/python-build-standalone : releases"}
+        if abs(apart) > _MISTYPED:
+            rows.append(row | {"made": published, "note": f"a mistyped tag: published on {published}"})
+        else:
+            rows.append(row | {"made": uv.tag_day(tag)})
     return {"pbs_tags": Fresh(tuple(rows), complete=context.reaches_back("pbs_tags", rows))}
 
 

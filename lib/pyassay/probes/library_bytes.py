@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pyassay.elf.reader import PT_LOAD, Image
+from pyassay.elf.reader import PT_LOAD, ElfError, Image
+from pyassay.elf.windows import windows
 from pyassay.probes.signatures import BytePattern
 
-__all__ = ["Constants", "Hit", "shown_bytes"]
+__all__ = ["Constants", "Hit", "constant_windows", "shown_bytes"]
 
 _CHUNK_BYTES = 1 << 20
 _OVERLAP_BYTES = 2048
@@ -20,6 +22,7 @@ _MAX_VERSIONS = 12
 _TAIL_BYTES = 60
 _LONGEST_SHOWN = 120
 _PF_X = 1
+_MAX_SEGMENTS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,11 @@ class Constants:
                     return
                 first = max(offset, position - _OVERLAP_BYTES)
                 wanted = min(_CHUNK_BYTES, end - position, left)
-                piece = self.image.at(first, position + wanted - first, "a segment")
+                try:
+                    piece = self.image.at(first, position + wanted - first, "a segment")
+                except ElfError:
+                    self._note(f"bytes {first} to {end} could not be read, or are more than can be held")
+                    break
                 position += wanted
                 left -= wanted
                 yield b"\0" * (first == offset) + piece + b"\0" * (position == end)
@@ -151,6 +158,30 @@ class Constants:
     def _note(self, what: str) -> None:
         if what not in self.unread:
             self.unread.append(what)
+
+
+def constant_windows(head: bytes, size: int) -> list[tuple[int, int]]:
+    """Return the ranges worth keeping of a file that cannot be kept whole: for the loader, and constants.
+
+    Parameters
+    ----------
+    head : bytes
+        Its first bytes, at least the program headers.
+    size : int
+        Of the whole file.
+    """
+    found = windows(head, size)
+    if len(head) < 64 or head[:6] != b"\x7fELF\x02\x01":
+        return found
+    (start,) = struct.unpack_from("<Q", head, 32)
+    entry, count = struct.unpack_from("<HH", head, 54)
+    for at in range(start, start + entry * min(count, _MAX_SEGMENTS), max(entry, 1)):
+        if entry < 56 or at + entry > len(head):
+            break
+        kind, flags, offset, _, _, length = struct.unpack_from("<IIQQQQ", head, at)
+        if kind == PT_LOAD and not flags & _PF_X and offset < size:
+            found.append((offset, min(length, size - offset)))
+    return found
 
 
 def _try(pattern: BytePattern, chunk: bytes, at: int, found: dict[BytePattern, list[Hit]]) -> None:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from pyassay.elf import ElfError, NotElf
 from pyassay.filetree import FileTreeError, Member, Refused, open_tree
 from pyassay.probes.libraries import Library
+from pyassay.probes.library_bytes import constant_windows
 from pyassay.probes.library_packages import Package, debian_package, recorded_in_archive
 from pyassay.probes.library_scan import Carried, Scan, scan
 from pyassay.probes.signatures import signatures
@@ -69,7 +70,7 @@ class Scanned:
             self.texts[item.path] = stream.read(min(_MAX_TEXT_BYTES, room))
 
     def _scan(self, item: Member) -> None:
-        with item.open() as stream:
+        with item.open(constant_windows) as stream:
             found = scan(stream, item.path)
         self.names.add(found.soname)
         self.scans[item.path] = found

@@ -176,12 +176,9 @@ def locate(package: str, root: Path = Path("/")) -> Path | None:
     """Return the changelog of an installed package; None where documentation was left out (slim images)."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]{0,80}", package):
         return None
-    folder = root / "usr/share/doc" / package
-    # A link may lead to another package's folder, but not out of this root.
-    if not folder.resolve().is_relative_to(root.resolve()):
-        return None
     for name in ("changelog.Debian.gz", "changelog.Debian", "changelog.gz"):
-        path = folder / name
+        path = root / "usr/share/doc" / package / name
+        # A link may lead to another package's folder, but not out of this root.
         if path.is_file() and path.resolve().is_relative_to(root.resolve()):
             return path
     return None

@@ -190,8 +190,7 @@ def _openssl_advisories() -> Iterator[dict[str, object]]:
             )
             for row in records(group)
         }
-        # Strictly before: a build of the very day may hold the fix, and is what ends the wait.
-        before = [build for build in builds if build.tag.made < published]
+        before = _before(builds, published)
         if not before or not _concerned(before[-1], ranges):
             continue
         branch = branch_of("openssl", before[-1].version)
@@ -199,6 +198,11 @@ def _openssl_advisories() -> Iterator[dict[str, object]]:
         mended = next((b for b in builds[len(before) :] if not _concerned(b, ranges)), None)
         yield from _supplied(head, mended)
         yield from _debian(head, "openssl", SUITES)
+
+
+def _before(builds: Iterable[_Build], day: str) -> list[_Build]:
+    """Return the builds strictly before a day: one of that day may hold the fix, and is what ends the wait."""
+    return [build for build in builds if build.tag.made < day]
 
 
 def _concerned(build: _Build, ranges: dict[str, tuple[ReleaseKey | None, ReleaseKey | None]]) -> bool:
@@ -213,7 +217,7 @@ def _expat_advisories() -> Iterator[dict[str, object]]:
     builds, rows = _builds("expat"), table("library_advisories")
     for row in records(rows[rows["library"] == "expat"]):
         fixed = release_key(row["fixed_in"])
-        before = [build for build in builds if build.tag.made < row["fixed_date"]]
+        before = _before(builds, row["fixed_date"])
         if fixed is None or not before or before[-1].key >= fixed:
             continue
         head = ("expat", "advisory", row["advisory"], before[-1].version, row["fixed_date"])

@@ -247,6 +247,17 @@ def test_introduced_after_this_release_is_not_open() -> None:
     assert {r.advisory: r.status for r in assess("xz", "5.6.1", on=ON).advisories}["CVE-2024-3094"] == "open"
 
 
+@pytest.mark.parametrize(
+    ("called", "version", "same"),
+    [("OpenSSL", "3.0.16", "openssl"), ("Expat", "2.5.0", "expat"), ("XZ Utils", "5.4.1", "xz")],
+)
+def test_components_by_the_names_that_others_use(called: str, version: str, same: str) -> None:
+    found, expected = assess(called, version, on=ON), assess(same, version, on=ON)
+    assert found.component == called
+    assert found.advisories == expected.advisories
+    assert found.count("open")
+
+
 def test_the_frame_has_its_columns() -> None:
     frame = assess("openssl", "3.0.22", on=ON).frame()
     assert tuple(frame.columns) == ADVISORY_COLUMNS

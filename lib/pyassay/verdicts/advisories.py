@@ -44,6 +44,8 @@ ADVISORY_COLUMNS = (
     "counts",
 )
 
+# As others call them.
+_ALIASES = {"xz utils": "xz", "liblzma": "xz", "libexpat": "expat", "python": "cpython"}
 _SEVERITIES = ("critical", "high", "medium", "moderate", "low", "unrated")
 
 
@@ -167,7 +169,8 @@ def assess(
     Parameters
     ----------
     component : str
-        One of :data:`COMPONENTS`; of any other nothing is known, and that is said.
+        One of :data:`COMPONENTS`, in any case of letters (``OpenSSL``, ``Expat``, ``XZ Utils``); of any other
+        nothing is known, and that is said.
     version : str
         As found in the bytes: ``3.0.16``, ``1.1.1w``, ``3.12.1``. Empty: not known.
     on : date
@@ -182,14 +185,14 @@ def assess(
         Those shipped, unless given.
     """
     tables = shipped() if tables is None else tables
+    called = component
+    component = _ALIASES.get(called.lower(), called.lower())
     branch = branch_of(component, version)
     if component not in COMPONENTS:
-        return Assessment(
-            component, version, branch, (), (f"no advisories of {component} are in the tables",)
-        )
+        return Assessment(called, version, branch, (), (f"no advisories of {called} are in the tables",))
     if release_key(version) is None:
         shown = f"{version!r} is no version" if version else "its version is not known"
-        return Assessment(component, version, "", (), (shown,))
+        return Assessment(called, version, "", (), (shown,))
     claims = tables.claims(component, version, branch)
     limits, notes = list(tables.stale(component, on)), list[str]()
     seen = _Package(package, changelog)
@@ -204,7 +207,7 @@ def assess(
     aside = sum(row.status == "unknown" and not row.counts for row in rows)
     if aside:
         notes.append(f"{aside} advisories name no fix on branch {branch}, and do not count against it")
-    return Assessment(component, version, branch, tuple(rows), tuple(limits), tuple(notes))
+    return Assessment(called, version, branch, tuple(rows), tuple(limits), tuple(notes))
 
 
 def _status(claim: Claim) -> AdvisoryStatus:

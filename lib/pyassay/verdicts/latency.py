@@ -201,7 +201,7 @@ def _openssl_advisories() -> Iterator[dict[str, object]]:
 
 
 def _before(builds: Iterable[_Build], day: str) -> list[_Build]:
-    """Return the builds strictly before a day: one of that day may hold the fix, and is what ends the wait."""
+    """Return the builds strictly before a day: one of that day may hold the fix, and end the wait."""
     return [build for build in builds if build.tag.made < day]
 
 

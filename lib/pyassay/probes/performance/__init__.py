@@ -14,12 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyassay.probes.performance.engine import Measurement, Progress, ReferenceLostError
+from pyassay.probes.build_facts import BUILD_FACTS
+from pyassay.probes.build_facts import probe as probe_build
+from pyassay.probes.performance.context import Context, Progress, Record
+from pyassay.probes.performance.engine import Measurement
 from pyassay.probes.performance.estimate import ESTIMATES, estimate
 from pyassay.probes.performance.execute import Executor, Processes
+from pyassay.probes.performance.machine import allowed_cores
+from pyassay.probes.performance.prepare import ReferenceLostError
 from pyassay.probes.performance.settings import MIN_BLOCKS, OwnWorkload, Settings, SettingsError
 from pyassay.probes.performance.spool import Spool, recovered
-from pyassay.probes.performance.tables import TABLES
+from pyassay.probes.performance.tables import TABLES as MEASURED_TABLES
 from pyassay.subjects.identity import guest_script
 from pyassay.subjects.model import Interpreter, Subject
 
@@ -32,7 +37,6 @@ __all__ = [
     "TABLES",
     "Measured",
     "OwnWorkload",
-    "ReferenceLostError",
     "Settings",
     "SettingsError",
     "estimate",
@@ -40,6 +44,10 @@ __all__ = [
     "recovered",
     "takes",
 ]
+
+
+TABLES = (*MEASURED_TABLES, BUILD_FACTS)
+"""What is measured, and how each interpreter was built: what may explain it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +117,29 @@ def measure(
         if able and settings.reference not in failed:
             source = guest_script("workloads").decode() if workload_source is None else workload_source
             with Processes(source, settings.own, settings.memory_bytes) as processes:
-                run = Measurement(
-                    able,
+                context = Context(
                     settings,
-                    seed,
                     executor or processes,
-                    spool,
+                    Record(spool, failed),
+                    allowed_cores(settings.cores),
                     progress,
-                    scratch=processes.scratch,
-                    failed=failed,
+                    processes.scratch,
                 )
                 try:
-                    run.run()
+                    Measurement(context, able, seed).run()
                 except ReferenceLostError as error:
                     for subject in able:
                         failed.setdefault(subject.id, str(error))
         else:
             for subject in able:
                 failed.setdefault(subject.id, "the reference cannot be measured")
-        return Measured(spool.frames(), failed)
+        frames = spool.frames()
+    frames[BUILD_FACTS.name] = _built(able)
+    return Measured(frames, failed)
+
+
+def _built(subjects: Sequence[Interpreter]) -> pd.DataFrame:
+    import pandas as pd
+
+    found = [probe_build(subject)[BUILD_FACTS.name] for subject in subjects]
+    return pd.concat(found, ignore_index=True) if found else BUILD_FACTS.frame([])

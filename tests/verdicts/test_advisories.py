@@ -249,7 +249,7 @@ def test_introduced_after_this_release_is_not_open() -> None:
 
 @pytest.mark.parametrize(
     ("called", "version", "same"),
-    [("OpenSSL", "3.0.16", "openssl"), ("Expat", "2.5.0", "expat"), ("XZ Utils", "5.4.1", "xz")],
+    [("OpenSSL", "3.0.16", "openssl"), ("Expat", "2.5.0", "expat"), ("XZ Utils (liblzma)", "5.4.1", "xz")],
 )
 def test_components_by_the_names_that_others_use(called: str, version: str, same: str) -> None:
     found, expected = assess(called, version, on=ON), assess(same, version, on=ON)

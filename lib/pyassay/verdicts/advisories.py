@@ -186,7 +186,8 @@ def assess(
     """
     tables = shipped() if tables is None else tables
     called = component
-    component = _ALIASES.get(called.lower(), called.lower())
+    plain = called.lower().partition(" (")[0]  # "XZ Utils (liblzma)"
+    component = _ALIASES.get(plain, plain)
     branch = branch_of(component, version)
     if component not in COMPONENTS:
         return Assessment(called, version, branch, (), (f"no advisories of {called} are in the tables",))

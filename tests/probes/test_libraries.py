@@ -392,3 +392,26 @@ def test_a_program_that_carries_its_files(tmp_path: Path) -> None:
     assert ("cpython", platform.python_version()) in found
     # What it took along from the system is the program's own now.
     assert ("zlib", zlib.ZLIB_RUNTIME_VERSION) in found
+
+
+def test_a_conda_prefix_brings_its_libraries_along(tmp_path: Path) -> None:
+    library = 'const char *XML_ExpatVersion(void) { return "expat_2.6.3"; }'
+    prefix = tmp_path / "conda"
+    expat = build(prefix / "lib" / "libexpat.so.1", library, soname="libexpat.so.1")
+    program = build(
+        prefix / "bin" / "python3.99",
+        "const char *XML_ExpatVersion(void); int main(void) { return XML_ExpatVersion() == 0; }",
+        libraries=[expat],
+        options=("-Wl,-rpath,$ORIGIN/../lib",),
+        program=True,
+    )
+    (prefix / "conda-meta").mkdir()
+    (prefix / "conda-meta" / "libexpat-2.6.3-h5888daf_0.json").write_text(
+        json.dumps({"name": "libexpat", "version": "2.6.3", "files": ["lib/libexpat.so.1", 3]})
+    )
+    (prefix / "conda-meta" / "broken-1.json").write_text("{")
+    conda = Provenance("conda", "conda", Confidence.CERTAIN)
+    subject = replace(fake(tmp_path, says()), executable=program, prefix=prefix, provenance=conda)
+    (row,) = rows_of(observe(subject), "expat")
+    assert (row["file"], row["linkage"], row["version"]) == ("lib/libexpat.so.1", "vendored shared", "2.6.3")
+    assert (row["package"], row["package_version"], row["package_manager"]) == ("libexpat", "2.6.3", "conda")

@@ -53,7 +53,7 @@ BUNDLED_LIBRARIES = TableSchema(
         Column(
             "package_source", "text", "Debian: the source package that it was built from; empty otherwise"
         ),
-        Column("package_manager", "text", "dpkg, rpm, apk, pacman or wheel"),
+        Column("package_manager", "text", "dpkg, rpm, apk, pacman, conda or wheel"),
         Column(
             "evidence", "text", "one line: the very string or symbol that was found, or why there is none"
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pyassay.subjects.packages import owners
 
 __all__ = [
     "Package",
+    "conda_packages",
     "debian_package",
     "dpkg_packages",
     "recorded",
@@ -117,6 +119,23 @@ def wheel_packages(site_folders: Iterable[Path]) -> dict[Path, Package]:
                 continue
             for name in recorded(head(entry / "RECORD", _MAX_RECORD_BYTES)):
                 found[folder / name] = package
+    return found
+
+
+def conda_packages(prefix: Path) -> dict[Path, Package]:
+    """Return the conda package of each file below a prefix, by the records in its ``conda-meta``."""
+    found: dict[Path, Package] = {}
+    for entry in entries(prefix / "conda-meta"):
+        if entry.suffix != ".json":
+            continue
+        try:
+            record = json.loads(head(entry, _MAX_RECORD_BYTES))
+            name, version, files = (record.get(key) for key in ("name", "version", "files"))
+        except (ValueError, AttributeError, RecursionError):
+            continue
+        if isinstance(name, str) and isinstance(version, str) and isinstance(files, list):
+            package = Package("conda", _short(name), _short(version))
+            found |= {prefix / file: package for file in files if isinstance(file, str) and "\0" not in file}
     return found
 
 

@@ -14,7 +14,7 @@ from pyassay.probes.libraries import Library
 from pyassay.probes.library_packages import system_packages, wheel_packages
 from pyassay.probes.library_runtime import Answer, Answers, ask
 from pyassay.probes.library_scan import Carried, Scan, scan
-from pyassay.probes.tree import Skipped, TreeFile, elf_files, shown_path
+from pyassay.probes.tree import Skipped, TreeFile, elf_files, is_shared_prefix, shown_path
 from pyassay.subjects.model import Interpreter
 
 __all__ = ["interpreter_libraries"]
@@ -42,7 +42,8 @@ def interpreter_libraries(interpreter: Interpreter) -> tuple[list[Library], list
                 # What several load belongs to the one that none can do without.
                 outside[path] = min(item.scope, outside.get(path, item.scope), key=_ORDER.index)
     for path, scope in sorted(outside.items()):
-        found += _carried(path, shown_path(path, interpreter), scope, "system", unread)
+        linkage = "" if _comes_along(path, interpreter) else "system"
+        found += _carried(path, shown_path(path, interpreter), scope, linkage, unread)
     found = _with_packages(found, interpreter)
     if interpreter.error is None and not interpreter.image:
         answers = ask(interpreter.executable)
@@ -50,6 +51,15 @@ def interpreter_libraries(interpreter: Interpreter) -> tuple[list[Library], list
             unread.append((shown_path(interpreter.executable, interpreter), f"run time: {answers.error}"))
         found = _with_answers(found, answers, loads, interpreter)
     return found, unread
+
+
+def _comes_along(path: Path, interpreter: Interpreter) -> bool:
+    """Tell whether a library that is loaded lies in the interpreter's own tree (as conda's do)."""
+    own = [interpreter.environment, interpreter.prefix]
+    return any(
+        folder is not None and not is_shared_prefix(folder) and path.is_relative_to(folder.resolve())
+        for folder in own
+    )
 
 
 class _Loads:
@@ -105,10 +115,10 @@ def _scan_of(path: Path, *_: int) -> Scan:
 
 def _with_packages(found: Iterable[Library], interpreter: Interpreter) -> list[Library]:
     listed = list(found)
-    wheels = wheel_packages(interpreter.site_folders)
-    paths = {Path(one.path) for one in listed if Path(one.path) not in wheels}
-    owned = system_packages(paths)
-    return [replace(one, package=wheels.get(Path(one.path)) or owned.get(Path(one.path))) for one in listed]
+    known = conda_packages(interpreter.prefix) if interpreter.prefix is not None else {}
+    known |= wheel_packages(interpreter.site_folders)
+    known |= system_packages({Path(one.path) for one in listed if Path(one.path) not in known})
+    return [replace(one, package=known.get(Path(one.path))) for one in listed]
 
 
 def _with_answers(

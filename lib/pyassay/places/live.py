@@ -32,6 +32,7 @@ _CHUNK = 1 << 16
 _MAX_UNREAD = 1 << 20
 _KEPT_STDERR = 4 << 10
 _GRACE_S = 2.0
+_ENGINE_SAYS = (b"OCI ", b"exec failed")
 
 
 class LostError(Exception):
@@ -275,6 +276,9 @@ class LiveContainer:
             said = (self._streams.stderr or self._streams.stdout).decode("utf-8", "replace")
             lines = [one.strip() for one in said.splitlines() if one.strip()]
             raise LostError("crash", host._one_line(f"it ended: {lines[-1][:300]}" if lines else "it ended"))
+        if line.startswith(_ENGINE_SAYS) and line.endswith(b"\r"):
+            # Among the output, because the engine has nowhere else to say it.
+            raise LostError("crash", host._one_line(line.decode("utf-8", "replace").strip()[:300]))
         return line
 
     def close(self, *, gently: bool = False) -> None:
@@ -284,9 +288,11 @@ class LiveContainer:
         self._closed = True
         if gently:
             # It ends by itself; a line that still comes is of no interest.
+            deadline = time.monotonic() + _GRACE_S
             with contextlib.suppress(OSError, OverflowError):
-                while self._streams.take_line(time.monotonic() + _GRACE_S) is not None:
-                    pass
+                while self._streams.take_line(deadline) is not None:
+                    if time.monotonic() > deadline:
+                        raise TimeoutError
                 self._streams.close()
                 return
         self._streams.close()

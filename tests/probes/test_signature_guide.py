@@ -39,7 +39,7 @@ def test_the_example_says_what_is_printed(blocks: dict[str, str], tmp_path: Path
 
 def test_every_key_that_there_is_is_told() -> None:
     told = set(re.findall(r"`(\w+)`", GUIDE.read_text(encoding="utf-8").partition("## Keys")[2]))
-    source = (Path(__file__).parents[2] / "lib/pyassay/probes/signatures/__init__.py").read_text(
+    source = (Path(__file__).parents[2] / "lib/pyassay/probes/signatures/parsing.py").read_text(
         encoding="utf-8"
     )
     taken = set(re.findall(r'table\.(?:text|texts|number|flag|pattern)\("(\w+)"', source))

@@ -42,6 +42,6 @@ def test_every_key_that_there_is_is_told() -> None:
     source = (Path(__file__).parents[2] / "lib/pyassay/probes/signatures/parsing.py").read_text(
         encoding="utf-8"
     )
-    taken = set(re.findall(r'table\.(?:text|texts|number|flag|pattern)\("(\w+)"', source))
+    taken = set(re.findall(r'table\.(?:text|texts|byte_texts|number|flag|pattern)\("(\w+)"', source))
     assert len(taken) > 15
     assert taken <= told

@@ -48,6 +48,9 @@ def test_each_says_what_merging_does_to_it() -> None:
         (WHOLE + BYTES.replace("version", "number"), "x.toml: bytes[0].pattern: unknown group number"),
         (WHOLE + BYTES.replace(r"\d)", r"\d"), "x.toml: bytes[0].pattern: no pattern: "),
         (WHOLE + BYTES + "[[symbols]]\nname = 'x'\ndecode = 'guess'", "x.toml: symbols[0].decode: wants one"),
+        (WHOLE + BYTES + "proof = ['\u20ac uro']", "x.toml: bytes[0].proof: '\u20ac' is no byte"),
+        (WHOLE + "unless = ['\u20ac']", "x.toml: unless: '\u20ac' is no byte"),
+        (WHOLE + "modified = '('" + BYTES, "x.toml: modified: no pattern: "),
         (WHOLE + "[[symbols]]\nname = 'x'\ndecode = 'string'", "x.toml: symbols[0].pattern: wants a text"),
         (
             WHOLE + "[[symbols]]\nname = 'x'\ndecode = 'string'\npattern = 'x'",

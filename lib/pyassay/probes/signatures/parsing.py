@@ -54,7 +54,7 @@ def parse(file: str, text: str) -> Signature:
         table.pattern("detail", groups=frozenset({"detail"}), required=False),
         _modified(table),
         table.texts("defines"),
-        tuple(map(_bytes, table.texts("unless"))),
+        table.byte_texts("unless"),
         table.texts("not_of"),
         table.texts("sonames"),
         table.texts("instead_of"),
@@ -70,13 +70,12 @@ def parse(file: str, text: str) -> Signature:
     return signature
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("latin-1")
-
-
 def _modified(table: _Table) -> re.Pattern[str] | None:
     text = table.text("modified")
-    return re.compile(text) if text else None
+    try:
+        return re.compile(text) if text else None
+    except re.error as error:
+        raise table.fault("modified", f"no pattern: {error}") from error
 
 
 class _Table:
@@ -101,6 +100,15 @@ class _Table:
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
             raise self.fault(key, "wants a list of texts")
         return tuple(value)
+
+    def byte_texts(self, key: str) -> tuple[bytes, ...]:
+        return tuple(self.encoded(key, text) for text in self.texts(key))
+
+    def encoded(self, key: str, text: str) -> bytes:
+        try:
+            return text.encode("latin-1")
+        except UnicodeEncodeError as error:
+            raise self.fault(key, f"{text[error.start]!r} is no byte") from error
 
     def number(self, key: str, default: int, *, most: int) -> int:
         value = self.raw.pop(key, default)
@@ -135,8 +143,8 @@ class _Table:
         if what := _too_much_choice(text):
             raise self.fault(key, what)
         try:
-            compiled = re.compile(_bytes(text), re.DOTALL)
-        except (re.error, UnicodeEncodeError) as error:
+            compiled = re.compile(self.encoded(key, text), re.DOTALL)
+        except re.error as error:
             raise self.fault(key, f"no pattern: {error}") from error
         if unknown := set(compiled.groupindex) - groups:
             raise self.fault(key, f"unknown group {min(unknown)}")
@@ -159,10 +167,10 @@ def _too_much_choice(pattern: str) -> str:
 
 
 def _byte_pattern(table: _Table) -> BytePattern:
-    anchor = _bytes(table.text("anchor", required=True))
+    anchor = table.encoded("anchor", table.text("anchor", required=True))
     pattern = table.pattern("pattern", groups=frozenset({"version"}))
     around = table.number("around", 64, most=_MAX_AROUND)
-    proof = tuple(map(_bytes, table.texts("proof")))
+    proof = table.byte_texts("proof")
     bare = table.flag("bare")
     table.end()
     assert pattern is not None  # noqa: S101 - it is required

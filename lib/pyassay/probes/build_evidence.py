@@ -49,7 +49,6 @@ _MIN_FUNCTION_BYTES = 16
 _MAX_LOOP_BYTES = 4 << 20
 _MAX_COMMENT_BYTES = 1 << 14
 _MAX_DATA_BYTES = 64 << 20
-_ASSERTED = b"_CheckConsistency("
 # A switch is compiled to a handful of indirect jumps, computed gotos to one for each of some 150 opcodes.
 _GOTOS_FROM, _SWITCH_UP_TO = 60, 20
 _SMALL_LOOP_BYTES = 8192
@@ -200,7 +199,8 @@ def _computed_gotos(evidence: Evidence) -> Finding:
     how = f"code: {jumps} indirect jumps in the {len(code)} bytes of {loop.name}"
     if jumps >= _GOTOS_FROM:
         return Finding(YES, how, jumps)
-    if jumps <= _SWITCH_UP_TO and loop.size > _SMALL_LOOP_BYTES:
+    # Where opcodes are functions that call each other, the loop is small and jumps nowhere.
+    if jumps <= _SWITCH_UP_TO and (evidence.version < (3, 14) or loop.size > _SMALL_LOOP_BYTES):
         return Finding(NO, how, jumps)
     return Finding(UNKNOWN, how, jumps)
 
@@ -228,7 +228,11 @@ def _jit(evidence: Evidence) -> Finding:
         return Finding(YES, "symbols: _PyJIT_Compile")
     if evidence.local:
         return Finding(NO, f"symbols: no _PyJIT_Compile among {len(evidence.local)} functions")
-    return Finding(UNKNOWN, "symbols: stripped, and it would not be exported")
+    texts = _in_data(evidence, b"PYTHON_JIT")
+    if texts is None:
+        return Finding(UNKNOWN, "symbols: stripped, and it would not be exported")
+    # The variable that turns it on is only read where it is compiled in.
+    return Finding(LIKELY if texts else NO, f"texts: the variable PYTHON_JIT {_there(bool(texts))}", texts)
 
 
 def _free_threading(evidence: Evidence) -> Finding:
@@ -332,12 +336,8 @@ def _assertions(evidence: Evidence) -> Finding:
     if not {"__assert_fail", "__assert"} & evidence.undefined:
         return Finding(NO, "imports: __assert_fail is not there")
     # A library that was linked in may want it, too; an assertion of Python's own leaves its text behind.
-    count = sum(
-        content_of(evidence.image, one, _MAX_DATA_BYTES).count(_ASSERTED)
-        for one in evidence.listed
-        if one.name.startswith(".rodata")
-    )
-    if not any(one.name.startswith(".rodata") for one in evidence.listed):
+    count = _in_data(evidence, b"_CheckConsistency(")
+    if count is None:
         return Finding(
             UNKNOWN, "imports: __assert_fail is there; no .rodata to search for texts of assertions"
         )
@@ -352,6 +352,13 @@ def _compiler(evidence: Evidence) -> Finding:
     if not named:
         return Finding(UNKNOWN, "sections: no .comment")
     return Finding("; ".join(dict.fromkeys(named))[:300], "section: .comment")
+
+
+def _in_data(evidence: Evidence, text: bytes) -> int | None:
+    """Count a text in the constant data; None where no section says which that is."""
+    data = [one for one in evidence.listed if one.name.startswith(".rodata")]
+    contents = [content_of(evidence.image, one, _MAX_DATA_BYTES) for one in data]
+    return sum(content.count(text) for content in contents) if any(contents) else None
 
 
 def _there(there: bool) -> str:

@@ -1,5 +1,7 @@
 import re
 
+SYSTEM = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/etc/")
+
 
 def baked():
     """Return the folders that OpenSSL was built for, by name, and the file that names them."""
@@ -40,5 +42,9 @@ def observe():
         "configuration_there": os.path.exists(configuration),
     }
     details.update(folders)
-    answer = "there" if not missing else ("partly" if len(missing) < len(folders) else "dead")
-    return answer, seen, details
+    if not missing:
+        return "there", seen, details
+    # A distribution's folders may come with a package that is not installed here.
+    if holder.startswith(SYSTEM) and all(folders[name].startswith(SYSTEM) for name in missing):
+        return "not_installed", seen, details
+    return ("partly" if len(missing) < len(folders) else "dead"), seen, details

@@ -134,7 +134,8 @@ def measure(
             for subject in able:
                 failed.setdefault(subject.id, "the reference cannot be measured")
         frames = spool.frames()
-    frames[BUILD_FACTS.name] = _built(able)
+    # One that could not even be started has said why; asking it again may take long.
+    frames[BUILD_FACTS.name] = _built([subject for subject in able if subject.id not in failed])
     return Measured(frames, failed)
 
 

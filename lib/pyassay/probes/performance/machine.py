@@ -35,10 +35,11 @@ def state(proc: Path = _PROC, cpus: Path = _CPUS, cgroup: Path = Path("/sys/fs/c
         load: float | None = os.getloadavg()[0]
     except OSError:
         load = None
-    pressure = re.search(r"^some .*total=(\d+)", _text(proc / "pressure/cpu"), re.MULTILINE)
-    ticks = [int(word) for word in _text(proc / "stat").partition("\n")[0].split()[1:9]]
+    pressure = re.search(r"^some .*total=([0-9]{1,30})\b", _text(proc / "pressure/cpu"), re.MULTILINE)
+    words = _text(proc / "stat").partition("\n")[0].split()[1:9]
+    ticks = [number for word in words if (number := _number(word)) is not None]
     slowed = [_number(_text(core)) for core in cpus.glob("cpu*/thermal_throttle/core_throttle_count")]
-    group = re.search(r"^nr_throttled (\d+)", _text(cgroup / "cpu.stat"), re.MULTILINE)
+    group = re.search(r"^nr_throttled ([0-9]{1,30})\b", _text(cgroup / "cpu.stat"), re.MULTILINE)
     slowed += [int(group[1])] if group else []
     known = [count for count in slowed if count is not None]
     return State(
@@ -168,4 +169,5 @@ def _text(path: Path) -> str:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.strip().isdecimal() else None
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 30 else None

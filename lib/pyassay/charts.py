@@ -22,10 +22,12 @@ __all__ = [
     "block_ratios",
     "floors_by_date",
     "forest",
+    "open_advisories",
     "quirk_matrix",
     "runs_by_family",
     "runs_by_year",
     "speed_matrix",
+    "supply_latency",
 ]
 
 COVERAGE_COLOURS = {
@@ -300,6 +302,91 @@ def block_ratios(
     return alt.layer(zero, ticks).properties(
         width=_WIDTH - 60, height=22 * max(len(rows), 1), title=finding, description=finding
     )
+
+
+def open_advisories(
+    cells: pd.DataFrame, *, rows: Sequence[str], columns: Sequence[str], finding: str
+) -> alt.LayerChart | alt.FacetChart:
+    """Draw subjects by components: how many advisories are open, coloured by the worst of them.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        ``label`` (subject), ``component``, ``text`` (number, or ``?``), ``level``.
+    rows, columns : sequence of str
+        Subjects from top to bottom, components from left to right.
+    finding : str
+        The sentence that the chart proves.
+    """
+    base = alt.Chart(cells).encode(
+        x=alt.X("component:N", title=None, sort=list(columns), axis=alt.Axis(orient="top", labelAngle=0)),
+        y=alt.Y("label:N", title=None, sort=list(rows), axis=alt.Axis(labelLimit=300)),
+    )
+    names = {
+        "good": "nothing open",
+        "caution": "open, none of them high",
+        "bad": "open, some high",
+        "unknown": "not known",
+    }
+    tiles = base.transform_calculate(
+        read=" : ".join(f"datum.level == '{level}' ? '{words}'" for level, words in names.items()) + " : ''"
+    ).mark_rect(strokeWidth=2, cornerRadius=3)
+    tiles = tiles.encode(
+        color=alt.Color(
+            "read:N",
+            scale=alt.Scale(domain=list(names.values()), range=[LEVEL_COLOURS[level] for level in names]),
+            legend=alt.Legend(title="open advisories", orient="bottom", symbolType="square"),
+        )
+    )
+    words = base.mark_text(fontSize=11, color="#ffffff").encode(text="text:N")
+    return alt.layer(tiles, words).properties(
+        width=80 * max(len(columns), 1),
+        height=_ROW_HEIGHT * max(len(rows), 1),
+        title=finding,
+        description=finding,
+    )
+
+
+def supply_latency(
+    points: pd.DataFrame, *, stages: Sequence[str], finding: str
+) -> alt.LayerChart | alt.FacetChart:
+    """Draw when something was published, and how many days later it was there.
+
+    Parameters
+    ----------
+    points : DataFrame
+        ``published`` (ISO date), ``days`` (negative: before), ``stage`` (where it arrived), ``item``.
+    stages : sequence of str
+        In the order of the legend.
+    finding : str
+        The sentence that the chart proves.
+    """
+    shapes = ("circle", "triangle-up", "square", "diamond")
+    marks = (
+        alt.Chart(points)
+        .mark_point(size=45, filled=True, opacity=0.75)
+        .encode(
+            x=alt.X("published:T", title="published", axis=alt.Axis(format="%Y", tickCount="year")),
+            y=alt.Y(
+                "days:Q",
+                title="days until it was there",
+                scale=alt.Scale(type="symlog", constant=3),
+                axis=alt.Axis(values=[-100, -30, -7, 0, 7, 30, 100, 365, 1000]),
+            ),
+            color=alt.Color(
+                "stage:N",
+                scale=alt.Scale(domain=list(stages), range=list(SERIES[: len(stages)])),
+                legend=alt.Legend(title=None, orient="bottom"),
+            ),
+            shape=alt.Shape(
+                "stage:N",
+                scale=alt.Scale(domain=list(stages), range=list(shapes[: len(stages)])),
+                legend=alt.Legend(title=None, orient="bottom"),
+            ),
+        )
+    )
+    zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(strokeDash=[3, 3]).encode(y="zero:Q")
+    return alt.layer(zero, marks).properties(width=_WIDTH, height=220, title=finding, description=finding)
 
 
 def _heatmap(

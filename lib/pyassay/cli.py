@@ -11,13 +11,13 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pyassay import __version__, images_command
+from pyassay import __version__, images_command, refresh_command
 from pyassay.probes import QUESTIONS
 from pyassay.subjects.model import Interpreter
 from pyassay.terminal import json_document, progress_bar, table, tell, write
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-_MINUTES = 4.0
+_MINUTES, _MINUTES_EACH, _FEW = 4.0, 0.75, 5
+_SHORT_CHUNK_S = 0.005
 FINDING, USAGE, NOT_ASSAYED, FAILED, INTERRUPTED = 1, 2, 3, 4, 130
 
 _EPILOG = (
@@ -53,6 +54,7 @@ app = typer.Typer(
 
 
 app.add_typer(images_command.app)
+app.command()(refresh_command.refresh)
 
 
 @dataclass(slots=True)
@@ -104,7 +106,10 @@ In = Annotated[
 Minutes = Annotated[
     float | None,
     typer.Option(
-        metavar="MINUTES", min=0.1, help="How long to measure speed (default: 4).", show_default=False
+        metavar="MINUTES",
+        min=0.1,
+        help="How long to measure speed (default: 4, and more for many).",
+        show_default=False,
     ),
 ]
 Reference = Annotated[
@@ -516,21 +521,22 @@ class _Wishes:
             if self.minutes is not None or self.reference or self.workloads:
                 raise UsageError("--minutes, --reference and --workload are for the question performance")
             return {}
-        from pyassay.probes.performance import OwnWorkload, Settings
         from pyassay.probes.performance.reference import default_reference
+        from pyassay.probes.performance.settings import OwnWorkload, Settings
 
         ids = [one.id for one in subjects if isinstance(one, Interpreter)]
         if self.reference and self.reference not in ids:
             raise UsageError(
                 f"--reference {self.reference}: none of the Pythons; there are: {', '.join(ids)}"
             )
-        return {
-            "performance": Settings(
-                budget_s=60 * (self.minutes or _MINUTES),
-                reference=self.reference or default_reference(subjects),
-                own=tuple(map(OwnWorkload, self.workloads)),
-            )
-        }
+        # All take turns, so more of them need more time for as many blocks.
+        many = max(len(ids) - _FEW, 0)
+        settings = Settings(
+            budget_s=60 * (self.minutes or _MINUTES + _MINUTES_EACH * many),
+            reference=self.reference or default_reference(subjects),
+            own=tuple(map(OwnWorkload, self.workloads)),
+        )
+        return {"performance": replace(settings, chunk_cpu_s=_SHORT_CHUNK_S) if many else settings}
 
 
 def _set_name(questions: Sequence[str]) -> str:

@@ -137,6 +137,7 @@ def _ask(
     if hasattr(module, "measure"):
         _measured_together(question, module, taken, collected, settings, progress)
         return
+    _observe_host(question, module, taken, collected)
     told = {} if settings is None else {"settings": settings}
     for number, subject in enumerate(taken):
         if progress is not None:
@@ -151,6 +152,19 @@ def _ask(
             collected.failed(question, subject, _one_line(error), _since(started))
         else:
             collected.runs.append(ProbeRun(question, subject.id, "done", "", _since(started)))
+
+
+def _observe_host(
+    question: str, module: ModuleType, subjects: Sequence[Subject], collected: _Collected
+) -> None:
+    """Observe what belongs to the machine rather than to one subject."""
+    if not hasattr(module, "probe_host"):
+        return
+    try:
+        collected.add(question, module.probe_host(subjects))
+    except Exception as error:  # noqa: BLE001 - the subjects are probed all the same
+        row = {"subject_id": "", "question": question, "file": "this machine", "reason": _one_line(error)}
+        collected.skipped.append(row)
 
 
 def _measured_together(

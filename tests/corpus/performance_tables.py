@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 from pyassay.evidence import SKIPPED, SUBJECTS
-from pyassay.probes.build_facts import TABLES as BUILD_TABLES
 from pyassay.probes.observations import TableSchema
 from pyassay.probes.performance import TABLES
 
@@ -29,7 +28,7 @@ def measured(
     block_s: float = 10.0,
 ) -> dict[str, pd.DataFrame]:
     """Return tables in which each subject takes `truth` times as long as the reference, the first of them."""
-    schemas = {schema.name: schema for schema in (SUBJECTS, SKIPPED, *TABLES, *BUILD_TABLES)}
+    schemas = {schema.name: schema for schema in (SUBJECTS, SKIPPED, *TABLES)}
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in schemas}
 
     def add(table: str, **values: Any) -> None:

@@ -38,7 +38,8 @@ class PerformanceArticle(QuestionArticle):
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """One verdict per interpreter."""
-        return rules.judge(self.evidence.tables, self.policy, self.on)
+        compared = self.comparisons if self.reference else None
+        return rules.judge(self.evidence.tables, self.policy, self.on, compared)
 
     @cached_property
     def reference(self) -> str:

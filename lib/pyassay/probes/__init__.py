@@ -3,7 +3,8 @@
 Each question has one module with ``TABLES`` (the documented tables) and either ``probe(subject)`` (those
 tables for one subject) or, where subjects are compared, ``measure(subjects, settings, progress=)`` (for all
 of them: ``frames``, and ``failed``: the reason by subject). It may have ``takes(subject)`` (whether the
-question makes sense for it) and ``probe_in(subject, place)`` (the same, in another place).
+question makes sense for it), ``probe_in(subject, place)`` (the same, in another place) and
+``probe_host(subjects)`` (what belongs to the machine rather than to one subject).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from types import ModuleType
 
 __all__ = ["QUESTIONS", "UnknownQuestionError", "probe_module"]
 
-QUESTIONS: tuple[str, ...] = ("portability", "compatibility")
+QUESTIONS: tuple[str, ...] = ("portability", "compatibility", "performance")
 """The questions that can be asked, in the order in which reports list them."""
 
 

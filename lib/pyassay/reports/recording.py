@@ -17,6 +17,8 @@ import nbformat
 from pyassay.evidence import redacted
 from pyassay.gathering import gather
 from pyassay.probes import QUESTIONS
+from pyassay.probes.performance.reference import default_reference
+from pyassay.probes.performance.settings import Settings
 from pyassay.probes.trials import NoPlace, places_at_hand
 from pyassay.reports.assembly import build
 from pyassay.reports.canonical import canonical
@@ -27,10 +29,14 @@ from pyassay.subjects import find
 
 __all__ = ["drawing_versions", "gallery", "record", "run_notebooks"]
 
+_MINUTES = 10.0
+_CHUNK_S = 0.005
 _DRAWN_BY = ("altair", "jinja2", "mistune", "nbconvert", "pandas", "pyarrow", "pygments", "vl-convert-python")
 
 
-def record(folder: Path, selectors: Sequence[str] = (), images: Sequence[str] = ()) -> Path:
+def record(
+    folder: Path, selectors: Sequence[str] = (), images: Sequence[str] = (), minutes: float = _MINUTES
+) -> Path:
     """Probe this machine's Pythons and keep the evidence without this machine's folders.
 
     They are tried, too, in images of the Docker engine, if there is one.
@@ -43,6 +49,8 @@ def record(folder: Path, selectors: Sequence[str] = (), images: Sequence[str] = 
         Further subjects: ``docker:debian:trixie-python3``.
     images : sequence of str
         Try them in these images only; by default in every one that has a name.
+    minutes : float
+        How long to measure speed.
 
     Raises
     ------
@@ -54,7 +62,8 @@ def record(folder: Path, selectors: Sequence[str] = (), images: Sequence[str] = 
     subjects = [*find(), *(find(*selectors) if selectors else ())]
     with places_at_hand(images) as found:
         places = [place for place in found if not isinstance(place, NoPlace)]
-        evidence = gather(QUESTIONS, subjects, places=places)
+        speed = Settings(budget_s=60 * minutes, reference=default_reference(subjects), chunk_cpu_s=_CHUNK_S)
+        evidence = gather(QUESTIONS, subjects, places=places, settings={"performance": speed})
     return redacted(evidence).save(folder, replace_existing=True)
 
 
@@ -94,11 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--in", dest="images", action="append", default=[], help="try them in this image only"
     )
+    parser.add_argument("--minutes", type=float, default=_MINUTES, help="how long to measure speed")
     parser.add_argument("--outputs-only", action="store_true", help="probe nothing, run the notebooks anew")
     asked = parser.parse_args(arguments)
     place = share("data", "reference").parent / "evidence" / "recorded"
     if not asked.outputs_only:
-        record(place, asked.selectors, asked.images)
+        record(place, asked.selectors, asked.images, asked.minutes)
     failed = [
         *run_notebooks(share("notebooks")),
         *gallery(place, share("notebooks").parent / "reports" / "gallery"),

@@ -121,7 +121,9 @@ def minutes_to_decide(
     return minutes if minutes <= _MOST_MINUTES else math.nan
 
 
-def judge(tables: Mapping[str, pd.DataFrame], policy: Policy, on: date) -> list[Verdict]:
+def judge(
+    tables: Mapping[str, pd.DataFrame], policy: Policy, on: date, compared: pd.DataFrame | None = None
+) -> list[Verdict]:
     """Give one verdict on each interpreter, by the CPU time of the whole suite.
 
     Parameters
@@ -130,11 +132,13 @@ def judge(tables: Mapping[str, pd.DataFrame], policy: Policy, on: date) -> list[
         As for :func:`comparisons`; ``subjects``, ``skipped`` and ``build_facts`` besides.
     on : date
         The day of the evidence; speed rests on no table of facts.
+    compared : DataFrame, optional
+        What :func:`comparisons` returned for the same, if that is known already.
     """
     reference = reference_of(tables)
     found: dict[str, Mapping[Any, Any]] = {}
     if reference:
-        compared = comparisons(tables, policy)
+        compared = comparisons(tables, policy) if compared is None else compared
         suite = compared[(compared["scope"] == "suite") & (compared["metric"] == _SUITE_METRIC)]
         found = {str(row["subject_id"]): row for row in suite[suite["entry"] == "subject"].to_dict("records")}
         control = suite[suite["entry"] == "control"].to_dict("records")

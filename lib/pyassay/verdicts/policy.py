@@ -14,11 +14,19 @@ from pyassay.reference import distributions
 from pyassay.resources import share
 from pyassay.verdicts.model import Level
 
-__all__ = ["CompatibilityPolicy", "PerformancePolicy", "Policy", "PolicyError", "PortabilityPolicy"]
+__all__ = [
+    "CompatibilityPolicy",
+    "PerformancePolicy",
+    "Policy",
+    "PolicyError",
+    "PortabilityPolicy",
+    "SecurityPolicy",
+]
 
 _ISA_LEVELS = ("x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v4")
 _MAX_BYTES = 1 << 20
 _FEWEST_BLOCKS = 8
+_SEVERITIES = ("low", "medium", "high", "critical")
 
 
 class PolicyError(Exception):
@@ -94,6 +102,25 @@ class PerformancePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class SecurityPolicy:
+    """The section ``[security]``.
+
+    Attributes
+    ----------
+    bad_severity : str
+        An open advisory of this severity or a worse one is bad, a lesser one a caution.
+    ended_branch : Level
+        What a CPython is whose branch has ended, unless its distribution maintains it.
+    accept : tuple of str
+        Advisories that the reader has looked at and accepts: they do not count.
+    """
+
+    bad_severity: str = "high"
+    ended_branch: Level = Level.BAD
+    accept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the reader requires, question by question."""
 
@@ -101,6 +128,7 @@ class Policy:
     portability: PortabilityPolicy
     compatibility: CompatibilityPolicy = CompatibilityPolicy()
     performance: PerformancePolicy = PerformancePolicy()
+    security: SecurityPolicy = SecurityPolicy()
 
     @staticmethod
     def load(name: str | Path = "default") -> Policy:
@@ -189,6 +217,16 @@ def _performance(name: str, section: Mapping[str, Any]) -> PerformancePolicy:
     return PerformancePolicy(margin, blocks, _number(name, section, "max_slower_percent", None))
 
 
+def _security(name: str, section: Mapping[str, Any]) -> SecurityPolicy:
+    _known(name, section, tuple(field.name for field in fields(SecurityPolicy)))
+    defaults = SecurityPolicy()
+    severity = section.get("bad_severity", defaults.bad_severity)
+    if severity not in _SEVERITIES:
+        raise PolicyError(f"{name}: bad_severity is {severity!r}, not one of {', '.join(_SEVERITIES)}")
+    ended = _level(name, section, "ended_branch", defaults.ended_branch)
+    return SecurityPolicy(severity, ended, _texts(name, section, "accept"))
+
+
 def _number(name: str, section: Mapping[str, Any], key: str, default: Any) -> Any:
     value = section.get(key, default)
     if value is default:
@@ -237,4 +275,5 @@ _SECTIONS: Mapping[str, Callable[[str, Mapping[str, Any]], Any]] = {
     "portability": _portability,
     "compatibility": _compatibility,
     "performance": _performance,
+    "security": _security,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import random
 import re
 import shutil
@@ -16,8 +17,9 @@ from pyassay.elf import ElfError
 from pyassay.elf.functions import Function, code_at, exported_functions, linkage_names, local_functions
 from pyassay.elf.reader import Image
 from pyassay.probes.build_declared import declared_facts
-from pyassay.probes.build_evidence import Finding, read_evidence
+from pyassay.probes.build_evidence import read_evidence
 from pyassay.probes.build_facts import BUILD_FACTS, FACTS, LIBRARIES, probe, takes
+from pyassay.probes.build_finding import Finding
 from pyassay.probes.build_layout import layout
 from pyassay.probes.build_places import loop_file
 from pyassay.probes.machine_code import AARCH64, X86_64, has_frame, has_landing, indirect_jumps
@@ -277,7 +279,9 @@ def _seen(path: Path) -> dict[str, Finding]:
     return read_evidence(path, "3.12.1")
 
 
-needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
+needs_gcc = pytest.mark.skipif(
+    shutil.which("gcc") is None or platform.machine() != "x86_64", reason="no C compiler for x86-64"
+)
 
 
 @pytest.fixture(scope="session")

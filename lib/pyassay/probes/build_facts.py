@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pyassay.elf import ElfError
 from pyassay.places.host import StartError
 from pyassay.probes.build_declared import declared_facts
-from pyassay.probes.build_evidence import LIKELY, NO, UNKNOWN, YES, Finding, read_evidence
+from pyassay.probes.build_evidence import read_evidence
+from pyassay.probes.build_finding import LIKELY, NO, UNKNOWN, YES, Finding
 from pyassay.probes.build_places import LoopFile, ask_build, loop_file
 from pyassay.probes.observations import Column, TableSchema
 from pyassay.subjects.display import display_text

@@ -54,7 +54,6 @@ app = typer.Typer(
 
 
 app.add_typer(images_command.app)
-app.command()(refresh_command.refresh)
 
 
 @dataclass(slots=True)
@@ -128,6 +127,10 @@ Workloads = Annotated[
         help="Measure the speed of this besides (several: each).",
         show_default=False,
     ),
+]
+OwnTests = Annotated[
+    bool,
+    typer.Option("--own-tests", help="Run a part of CPython's own tests, where a Python carries them."),
 ]
 FailOn = Annotated[
     Level | None,
@@ -208,6 +211,7 @@ def probe(
     minutes: Minutes = None,
     reference: Reference = None,
     workloads: Workloads = None,
+    own_tests: OwnTests = False,
     as_json: Json = False,
 ) -> None:
     """Record an evidence set: facts, no verdicts."""
@@ -223,6 +227,7 @@ def probe(
         minutes,
         reference or "",
         workloads or (),
+        own_tests,
     )
     evidence = _gather(wishes, _subjects(selectors, search))
     folder = _save(evidence, output)
@@ -346,6 +351,7 @@ def report(
     minutes: Minutes = None,
     reference: Reference = None,
     workloads: Workloads = None,
+    own_tests: OwnTests = False,
     policy: PolicyName = "default",
     parameters: Annotated[
         list[str] | None,
@@ -365,7 +371,7 @@ def report(
     OUTPUT/evidence, in place of the last one that answers the same questions.
     """
     questions, selectors = _split(words or ())
-    measuring = (search, record, run, images, minutes, reference, workloads)
+    measuring = (search, record, run, images, minutes, reference, workloads, own_tests)
     if evidence is not None and (selectors or any(measuring)):
         raise UsageError("--evidence is a recorded set: nothing about what is to be probed goes with it")
     if record is not None and record.exists():
@@ -391,6 +397,7 @@ def report(
                 minutes,
                 reference or "",
                 workloads or (),
+                own_tests,
             )
             observed = _gather(wishes, _subjects_of_report(selectors, search))
             kept = output / "evidence" / _set_name(questions)
@@ -449,6 +456,9 @@ def lab() -> None:
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", os.fspath(folder)])  # noqa: S606 - no shell
 
 
+app.command()(refresh_command.refresh)
+
+
 def _split(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the questions that words begin with (all, if with none) and the selectors after them."""
     count = next((number for number, word in enumerate(words) if word not in QUESTIONS), len(words))
@@ -500,6 +510,7 @@ class _Wishes:
     minutes: float | None
     reference: str
     workloads: Sequence[str]
+    own_tests: bool
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -512,15 +523,26 @@ class _Wishes:
             "minutes": "" if self.minutes is None else f"{self.minutes:g}",
             "reference": self.reference,
             "workload": " ".join(self.workloads),
+            "own tests": "yes" if self.own_tests else "",
         }
         return {name: text for name, text in asked.items() if text}
 
     def settings(self, subjects: Sequence[Subject]) -> dict[str, object]:
         """Return what the probes are told, by question."""
-        if "performance" not in self.questions:
-            if self.minutes is not None or self.reference or self.workloads:
-                raise UsageError("--minutes, --reference and --workload are for the question performance")
-            return {}
+        settings: dict[str, object] = {}
+        if self.own_tests:
+            if "compatibility" not in self.questions:
+                raise UsageError("--own-tests is for the question compatibility")
+            from pyassay.probes.compatibility import Settings as Compatibility
+
+            settings["compatibility"] = Compatibility(own_tests=True)
+        if "performance" in self.questions:
+            settings["performance"] = self._speed(subjects)
+        elif self.minutes is not None or self.reference or self.workloads:
+            raise UsageError("--minutes, --reference and --workload are for the question performance")
+        return settings
+
+    def _speed(self, subjects: Sequence[Subject]) -> object:
         from pyassay.probes.performance.reference import default_reference
         from pyassay.probes.performance.settings import OwnWorkload, Settings
 
@@ -536,7 +558,7 @@ class _Wishes:
             reference=self.reference or default_reference(subjects),
             own=tuple(map(OwnWorkload, self.workloads)),
         )
-        return {"performance": replace(settings, chunk_cpu_s=_SHORT_CHUNK_S) if many else settings}
+        return replace(settings, chunk_cpu_s=_SHORT_CHUNK_S) if many else settings
 
 
 def _set_name(questions: Sequence[str]) -> str:

@@ -208,6 +208,26 @@ class CompatibilityArticle(QuestionArticle):
             pd.DataFrame(rows), caption="What was not measured, and why.", code=["quirk"], limit=12
         )
 
+    def own_tests(self) -> tables.Shown:
+        """Show what a part of CPython's own test suite came to."""
+        found = self.evidence.table("regrtest")
+        if not len(found):
+            return said("CPython's own tests were not run: --own-tests runs a part of them.")
+        unable = found[found["module"] == ""]
+        ran = found[found["module"] != ""]
+        wrong = ran[ran["outcome"].isin(["failed", "timed out"])]
+        counts = ran["outcome"].value_counts()
+        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+        shown = pd.concat([wrong, unable])[["subject_id", "module", "outcome", "failures", "message"]]
+        if not len(shown):
+            return said(f"Of {len(ran)} modules of CPython's own tests none failed ({told}).")
+        return tables.table(
+            self._named(shown),
+            caption=f"CPython's own tests: {told or 'none could be run'}. What failed, or could not be run.",
+            code=["module"],
+            limit=12,
+        )
+
     def result(self) -> dict[str, Any]:
         """Return the verdicts and key numbers for machines: the last output of the notebook."""
         read = self.readings

@@ -25,6 +25,8 @@ from pyassay.places.host import Completed, StartError
 from pyassay.places.host import run as run_here
 from pyassay.probes.observations import Column, TableSchema
 from pyassay.probes.quirks import Quirk, catalogue
+from pyassay.probes.regrtest import TABLE as REGRTEST
+from pyassay.probes.regrtest import probe as run_own_tests
 from pyassay.subjects.identity import guest_script
 from pyassay.subjects.model import Interpreter, Subject
 
@@ -51,7 +53,7 @@ QUIRKS = TableSchema(
         Column("duration_s", "number", "wall time of the probe"),
     ),
 )
-TABLES: tuple[TableSchema, ...] = (QUIRKS,)
+TABLES: tuple[TableSchema, ...] = (QUIRKS, REGRTEST)
 
 _AT_ONCE = 4
 _MAX_OUTPUT_BYTES = 1 << 20
@@ -75,10 +77,13 @@ class Settings:
         Ask only these; none: all.
     at_once : int
         How many probes run side by side.
+    own_tests : bool
+        Run a part of CPython's own test suite besides, where an interpreter carries it.
     """
 
     quirks: tuple[str, ...] = ()
     at_once: int = _AT_ONCE
+    own_tests: bool = False
 
 
 def takes(subject: Subject) -> bool:
@@ -117,7 +122,10 @@ def probe(subject: Interpreter, settings: Settings | None = None) -> dict[str, p
         order = sorted(asked, key=lambda quirk: -quirk.timeout_s)
         with ThreadPoolExecutor(len(runners)) as pool:
             answered = dict(zip((quirk.id for quirk in order), pool.map(ask, order), strict=True))
-    return {QUIRKS.name: QUIRKS.frame(answered[quirk.id] for quirk in asked)}
+    frames = {QUIRKS.name: QUIRKS.frame(answered[quirk.id] for quirk in asked)}
+    if wanted.own_tests:
+        frames[REGRTEST.name] = run_own_tests(subject)
+    return frames
 
 
 @contextmanager

@@ -1,0 +1,368 @@
+"""The dpkg database and apt's lists of a system: of this host, a root file system or an image; only read."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from pyassay.filetree import FileTree, FileTreeError, Member, open_tree
+from pyassay.filetree.folder import open_regular
+from pyassay.probes.apt_lists import (
+    MAX_LIST_BYTES,
+    AptList,
+    ListError,
+    is_list,
+    is_release,
+    offers,
+    unpacked_list,
+)
+from pyassay.subjects.bounded import entries, head
+from pyassay.subjects.display import display_text
+from pyassay.subjects.images import ROOTFS
+from pyassay.subjects.model import Artifact, Interpreter, SubjectKind
+
+__all__ = ["InstalledPackages", "NotRead", "Stanza", "image_of", "of_image", "of_root", "packages_of"]
+
+STATUS = "var/lib/dpkg/status"
+_INFO = "var/lib/dpkg/info/"
+_LISTS = "var/lib/apt/lists/"
+_MAX_TEXT_BYTES = 64 << 20
+_MAX_KEPT_BYTES = 128 << 20
+_MAX_FILE_BYTES = 1 << 30
+_MAX_LISTS = 200
+_SETTINGS = re.compile(r"etc/dpkg/dpkg\.cfg(?:\.d/[^/]+)?")
+_EXCLUSION = re.compile(r"^\s*path-(exclude|include)\s*[= ]\s*(\S{1,500})\s*$", re.MULTILINE)
+_STAT_S = 20.0
+
+
+class NotRead(Exception):  # noqa: N818 - an answer, not a failure of ours
+    """A file of a system could not be read: one line, why; ``absent`` tells that it is not there."""
+
+    def __init__(self, reason: str, *, absent: bool = False) -> None:
+        super().__init__(reason)
+        self.absent = absent
+
+
+@dataclass(frozen=True, slots=True)
+class Stanza:
+    """An installed package: name, version, architecture, and its configuration files with their MD5."""
+
+    name: str
+    version: str
+    architecture: str
+    conffiles: tuple[tuple[str, str], ...] = ()
+
+
+class _Files(Protocol):
+    """Where the files of a system are read from."""
+
+    def text(self, path: str) -> bytes:
+        """Return a text of the databases; empty when it is absent."""
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names in a folder of the databases."""
+
+    def md5(self, path: str) -> str:
+        """Return the MD5 of a file as dpkg has it; raises NotRead."""
+
+
+@dataclass(slots=True)
+class InstalledPackages:
+    """What dpkg and apt know of one system.
+
+    Attributes
+    ----------
+    packages : dict of str to list of Stanza
+        Those installed, by name: one for each architecture.
+    status_day : str
+        When dpkg last wrote its database (ISO 8601); empty: not known.
+    """
+
+    packages: dict[str, list[Stanza]]
+    status_day: str
+    files: _Files
+    _lists: dict[frozenset[str], tuple[list[AptList], list[str]]] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Return how many packages are installed."""
+        return sum(map(len, self.packages.values()))
+
+    def lists(self, wanted: Iterable[str]) -> tuple[list[AptList], list[str]]:
+        """Return apt's lists with what they offer of some packages, and why others could not be read."""
+        key = frozenset(wanted)
+        if key not in self._lists:
+            self._lists[key] = self._read_lists(key)
+        return self._lists[key]
+
+    def _read_lists(self, wanted: frozenset[str]) -> tuple[list[AptList], list[str]]:
+        names = self.files.names(_LISTS)
+        releases = {name: self.files.text(_LISTS + name) for name in names if is_release(name)}
+        found: list[AptList] = []
+        wrong: list[str] = []
+        for name in [name for name in names if is_list(name)][:_MAX_LISTS]:
+            try:
+                text = unpacked_list(name, self.files.text(_LISTS + name))
+                found.append(offers(name, text, releases, wanted))
+            except ListError as error:
+                wrong.append(f"{display_text(name)}: {error}")
+        return found, wrong
+
+    def md5sums(self, package: Stanza) -> bytes:
+        """Return what dpkg noted of the files of a package; empty: nothing (it has none, or no sums)."""
+        for name in (f"{package.name}:{package.architecture}", package.name):
+            if data := self.files.text(f"{_INFO}{name}.md5sums"):
+                return data
+        return b""
+
+    def left_out(self, path: str) -> bool:
+        """Tell whether dpkg was told not to unpack a path (``path-exclude``: documentation, mostly)."""
+        state = False
+        names = sorted(self.files.names("etc/dpkg/dpkg.cfg.d/"))
+        for name in ["etc/dpkg/dpkg.cfg", *(f"etc/dpkg/dpkg.cfg.d/{name}" for name in names[:100])]:
+            for verb, pattern in _EXCLUSION.findall(self.files.text(name).decode("utf-8", "replace")):
+                if fnmatchcase(f"/{path}", pattern):
+                    state = verb == "exclude"
+        return state
+
+
+# Places ----------------------------------------------------------------------------------------------------
+
+
+def image_of(subject: Interpreter | Artifact) -> str:
+    """Return the image (or root file system) that a subject is, or lies in; empty: this host."""
+    if isinstance(subject, Interpreter):
+        return subject.image
+    return str(subject.path) if subject.kind is SubjectKind.IMAGE else ""
+
+
+def packages_of(subject: Interpreter | Artifact) -> InstalledPackages:
+    """Return the packages of the system that a subject lies in.
+
+    Raises
+    ------
+    EngineError, FileTreeError
+        If an image cannot be read.
+    """
+    image = image_of(subject)
+    if image and not image.startswith(ROOTFS):
+        return of_image(image)
+    return of_root(Path(image.removeprefix(ROOTFS)) if image else Path("/"))
+
+
+def of_root(root: Path = Path("/")) -> InstalledPackages:
+    """Read the databases below a folder; read again only if dpkg or apt have changed something."""
+    try:
+        changed = (root / STATUS).stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    try:
+        lists = (root / _LISTS).stat().st_mtime_ns
+    except OSError:
+        lists = 0
+    return _of_root(root, changed, lists)
+
+
+@lru_cache(maxsize=16)
+def _of_root(root: Path, changed_ns: int, _: int) -> InstalledPackages:
+    files = _Folder(root.resolve())
+    day = datetime.fromtimestamp(changed_ns / 1e9, UTC).date().isoformat() if changed_ns else ""
+    return InstalledPackages(_stanzas(files.text(STATUS)), day, files)
+
+
+_images: dict[str, InstalledPackages] = {}
+
+
+def of_image(reference: str) -> InstalledPackages:
+    """Read the databases of an image from its export, once; only the date is asked for in a container.
+
+    Raises
+    ------
+    EngineError, FileTreeError
+        If it cannot be read.
+    """
+    from pyassay.places.container import Engine, EngineError
+
+    with Engine.connect() as engine:
+        digest = engine.digest(reference)
+        if digest not in _images:
+            with engine.export(reference) as stream, open_tree(stream, name=reference, nested=False) as tree:
+                files = _Export.of(tree)
+            day = ""
+            if files.text(STATUS):
+                try:
+                    said = engine.run(
+                        reference,
+                        ("stat", "-c", "%Y", f"/{STATUS}"),
+                        timeout_s=_STAT_S,
+                        max_output_bytes=1024,
+                    )
+                    day = _day_of(said.stdout) if said.ok else ""
+                except EngineError:
+                    day = ""
+            _images[digest] = InstalledPackages(_stanzas(files.text(STATUS)), day, files)
+    return _images[digest]
+
+
+def _day_of(seconds: bytes) -> str:
+    text = seconds.strip()
+    if not text.isdigit() or len(text) > 11:
+        return ""
+    return datetime.fromtimestamp(int(text), UTC).date().isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    root: Path
+
+    def text(self, path: str) -> bytes:
+        real = self._inside(path)
+        limit = MAX_LIST_BYTES if path.startswith(_LISTS) else _MAX_TEXT_BYTES
+        return head(real, limit) if real is not None else b""
+
+    def names(self, folder: str) -> list[str]:
+        real = self._inside(folder)
+        return [path.name for path in entries(real)] if real is not None else []
+
+    def md5(self, path: str) -> str:
+        # The links of the system itself (lib -> usr/lib) are followed, but not out of it.
+        real = self._inside(path)
+        if real is None:
+            raise NotRead("it leads out of the root file system, or in circles")
+        try:
+            with open_regular(real) as stream:
+                return _md5(stream)
+        except FileNotFoundError:
+            raise NotRead("no such file", absent=True) from None
+        except OSError as error:
+            raise NotRead(error.strerror or "not a regular file") from error
+
+    def _inside(self, path: str) -> Path | None:
+        try:
+            real = (self.root / path).resolve()
+        except (OSError, RuntimeError, ValueError):
+            return None
+        return real if real.is_relative_to(self.root) else None
+
+
+@dataclass(slots=True)
+class _Export:
+    """What is kept of an image: the texts of its databases, the MD5 of every file, the links."""
+
+    texts: dict[str, bytes] = field(default_factory=dict)
+    sums: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
+    listed: dict[str, list[str]] = field(default_factory=dict)
+    left: int = _MAX_KEPT_BYTES
+
+    @classmethod
+    def of(cls, tree: FileTree) -> _Export:
+        found = cls()
+        for item in tree:
+            if not isinstance(item, Member):
+                found.wrong[item.path] = item.reason
+            elif item.kind == "symlink":
+                found.links[item.path] = item.target
+            elif item.kind == "hardlink" and item.target in found.sums:
+                found.sums[item.path] = found.sums[item.target]
+            elif item.kind == "file":
+                found._take(item)
+        return found
+
+    def _take(self, item: Member) -> None:
+        folder, _, name = item.path.rpartition("/")
+        wanted = (
+            item.path == STATUS
+            or (folder + "/" == _INFO and name.endswith(".md5sums"))
+            or (folder + "/" == _LISTS and (is_list(name) or is_release(name)))
+            or _SETTINGS.fullmatch(item.path)
+        )
+        try:
+            with item.open() as stream:
+                if wanted and item.size_bytes <= self.left:
+                    data = stream.read()
+                    self.left -= len(data)
+                    self.texts[item.path] = data
+                    self.listed.setdefault(f"{folder}/", []).append(name)
+                    self.sums[item.path] = hashlib.md5(data, usedforsecurity=False).hexdigest()
+                else:
+                    self.sums[item.path] = _md5(stream)
+        except (FileTreeError, OSError) as error:
+            self.wrong[item.path] = " ".join(str(error).split())[:200]
+
+    def text(self, path: str) -> bytes:
+        return self.texts.get(path, b"")
+
+    def names(self, folder: str) -> list[str]:
+        return self.listed.get(folder, [])
+
+    def md5(self, path: str) -> str:
+        real = self._resolved(path)
+        if real in self.sums:
+            return self.sums[real]
+        if real in self.wrong:
+            raise NotRead(self.wrong[real])
+        raise NotRead("no such file", absent=True)
+
+    def _resolved(self, path: str) -> str:
+        """Follow links, those of folders on the way, too; one that leads up from the root stays there."""
+        for _ in range(40):
+            parts = path.split("/")
+            for length in range(1, len(parts) + 1):
+                link = "/".join(parts[:length])
+                if link in self.links:
+                    base = "/" if self.links[link].startswith("/") else f"/{posixpath.dirname(link)}"
+                    rest = posixpath.join(base, self.links[link], *parts[length:])
+                    path = posixpath.normpath(rest).lstrip("/")
+                    break
+            else:
+                return path
+        return path
+
+
+def _md5(stream: BinaryIO) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    read = 0
+    while data := stream.read(1 << 20):
+        read += len(data)
+        if read > _MAX_FILE_BYTES:
+            raise NotRead(f"more than {_MAX_FILE_BYTES} bytes")
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _stanzas(status: bytes) -> dict[str, list[Stanza]]:
+    found: dict[str, list[Stanza]] = {}
+    for text in status.decode("utf-8", "replace").split("\n\n"):
+        fields, conffiles = _fields(text)
+        name = fields.get("Package", "")
+        if name and fields.get("Status", "").endswith((" installed", " unpacked", "-configured")):
+            stanza = Stanza(name, fields.get("Version", ""), fields.get("Architecture", ""), conffiles)
+            found.setdefault(name, []).append(stanza)
+    return found
+
+
+def _fields(stanza: str) -> tuple[Mapping[str, str], tuple[tuple[str, str], ...]]:
+    fields: dict[str, str] = {}
+    conffiles: list[tuple[str, str]] = []
+    key = ""
+    for line in stanza.splitlines():
+        if line[:1] != " ":
+            key, _, value = line.partition(":")
+            if key in ("Package", "Status", "Version", "Architecture"):
+                fields.setdefault(key, display_text(value.strip())[:200])
+        elif key == "Conffiles":
+            words = line.split()
+            # A third word, "obsolete" or "remove-on-upgrade": it is no more the package's own.
+            if len(words) == 2 and words[0].startswith("/"):
+                conffiles.append((words[0][1:], words[1]))
+    return fields, tuple(conffiles)

@@ -1021,9 +1021,10 @@ def _import():
     import importlib
     import os
     import py_compile
+    import tempfile
 
-    package = str("pyassay_made_up_%d" % os.getpid())
-    parent = os.path.join(scratch(), "imports-%d" % os.getpid())
+    package = str("pyassay_made_up")
+    parent = tempfile.mkdtemp(prefix="imports-", dir=scratch())
     folder = os.path.join(parent, package)
     os.makedirs(folder)
     sources = {"__init__": "".join("from . import part%d\n" % place for place in range(11))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -135,6 +136,8 @@ class FakeWorker:
         if fault:
             raise WorkerLostError(fault, f"it is said to {fault}")
         seconds = arguments["n"] * machine.seconds[name] * machine.truth.get(self.subject, 1.0)
+        luck = random.Random(f"{self.hash_seed} {self.subject} {self.entry}").random()
+        seconds *= 1 + machine.uneven * luck
         machine.clock.now += seconds
         nanoseconds = round(1e9 * seconds)
         return {"cpu": nanoseconds, "wall": nanoseconds, "switches": 0, "rss": 1 << 20}
@@ -149,7 +152,8 @@ class FakeWorker:
 class FakeMachine:
     """An executor whose workers say what they are told to.
 
-    `faults` holds (subject, entry, workload) -> (kind, from which chunk on, how often).
+    `faults` holds (subject, entry, workload) -> (kind, from which chunk on, how often); `uneven` is how much
+    the hash seed of a process may slow it.
     """
 
     seconds: dict[str, float]
@@ -157,6 +161,7 @@ class FakeMachine:
     spawns: dict[str, list[str]] = field(default_factory=dict)
     faults: dict[tuple[str, str, str], tuple[str, int, int]] = field(default_factory=dict)
     unstartable: dict[str, int] = field(default_factory=dict)
+    uneven: float = 0.0
     clock: Clock = field(default_factory=Clock)
     hello: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[tuple[str, str, str, str]] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pyassay.probes.performance import machine
@@ -13,7 +13,7 @@ from pyassay.probes.performance.estimate import estimate
 from pyassay.probes.performance.execute import AskError, Worker, WorkerLostError
 from pyassay.probes.performance.memory import expected_s, measure_memory
 from pyassay.probes.performance.prepare import prepare
-from pyassay.probes.performance.schedule import BlockPlan, Turn, choose_rounds, plan_block
+from pyassay.probes.performance.schedule import BlockPlan, Turn, choose_rounds, plan_block, rounds_of
 from pyassay.probes.performance.tables import BLOCKS, SAMPLES, WORKLOADS
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ __all__ = ["Measurement"]
 # The width is looked at only so often: a look at every block would stop a little too early, on intervals that
 # are narrow by chance.
 _LOOK_EVERY = 4
+# CPU seconds of the first chunk, which is discarded.
+_WARM_S = 0.010
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ class Measurement:
     rounds: int = 0
     stopped: str = ""
     _start_s: float = 0.0
-    _round_s: float = 0.0
+    _slowness: float = 1.0
 
     def run(self) -> None:
         """Measure; rows go to the context's record.
@@ -65,8 +67,6 @@ class Measurement:
         self._list_workloads()
         self.entries = [*(Entry(one, "subject") for one in self._present()), Entry(reference, "control")]
         self._start_s = start_s * len(self.entries)
-        # A round is every workload once in every worker.
-        self._round_s = sum(max(task.cpu_s, task.wall_s) for task in self.tasks.values()) * len(self.entries)
         self._measure_blocks()
         if context.settings.memory:
             for subject in self._present():
@@ -105,14 +105,18 @@ class Measurement:
         reference = Entry(self.subjects[0], "subject")
         while self.blocks < settings.max_blocks:
             left = settings.budget_s - self.context.elapsed_s - reserve
-            if self.blocks and left < self._start_s + (self.rounds + 1) * self._round_s:
+            if self.blocks and left < self._block_s(self.rounds):
                 self.stopped = "the time is spent"
                 return
             self.blocks += 1
-            self._choose_rounds(left)
-            plan = plan_block(
-                self.seed, self.blocks, len(self.entries), list(self.tasks), self.context.cores, self.rounds
-            )
+            if settings.rounds is not None:
+                self.rounds = settings.rounds
+            elif self.blocks <= 2:
+                # Once more after the first block, which shows what one really costs. It hangs on times alone,
+                # not on what they say of the interpreters.
+                self.rounds = choose_rounds(left, self._block_s)
+            turns = {name: self._rounds_of(task, self.rounds) for name, task in self.tasks.items()}
+            plan = plan_block(self.seed, self.blocks, len(self.entries), turns, self.context.cores)
             self.context.tell(f"block {self.blocks}")
             self._block(plan)
             if all(self.context.record.is_dropped(reference, name) for name in self.tasks):
@@ -123,13 +127,21 @@ class Measurement:
                 return
         self.stopped = "the most blocks are done"
 
-    def _choose_rounds(self, left_s: float) -> None:
-        if self.context.settings.rounds is not None:
-            self.rounds = self.context.settings.rounds
-        elif self.blocks <= 2:
-            # Once more after the first block, which shows what one really costs. It hangs on times alone, not
-            # on what they say of the interpreters.
-            self.rounds = choose_rounds(left_s, self._start_s, self._round_s)
+    def _rounds_of(self, task: Task, rounds: int) -> int:
+        return rounds_of(rounds, self.context.settings.chunk_cpu_s, max(task.cpu_s, task.wall_s))
+
+    def _block_s(self, rounds: int) -> float:
+        """Return the wall seconds that a block of so many rounds is expected to take."""
+        work = sum(
+            max(task.cpu_s, task.wall_s) * (self._rounds_of(task, rounds) + self._first(task))
+            for task in self.tasks.values()
+        )
+        return self._start_s + self._slowness * len(self.entries) * work
+
+    def _first(self, task: Task) -> int:
+        """Return how many chunks the discarded one is long: what adapts itself needs some time for it."""
+        chunk = self.context.settings.chunk_cpu_s
+        return 1 if task.argv is not None or task.cpu_s > 2 * chunk else max(1, round(_WARM_S / chunk))
 
     def _block(self, plan: BlockPlan) -> None:
         context = self.context
@@ -146,7 +158,8 @@ class Measurement:
                 worker.close()
         duration = context.clock() - began
         self._start_s = started - began
-        self._round_s = (duration - self._start_s) / (self.rounds + 1)
+        expected = (self._block_s(self.rounds) - self._start_s) / self._slowness
+        self._slowness = (duration - self._start_s) / max(expected, 1e-9)
         context.record.spool.add(
             BLOCKS.name,
             {
@@ -202,15 +215,19 @@ class Measurement:
                     taking_part.remove(number)
                     workers.pop(number).close(gently=False)
                 else:
-                    record.sample(plan.number, entry, task, count, position, answer)
+                    done = (
+                        replace(task, iterations=task.iterations * self._first(task)) if count == 0 else task
+                    )
+                    record.sample(plan.number, entry, done, count, position, answer)
 
     def _chunk(self, worker: Worker, task: Task, *, is_first: bool) -> dict[str, Any]:
         limit = self.context.timeout_s(task)
         if task.argv is not None:
             return worker.ask("spawn", limit, argv=task.argv, n=task.iterations)
-        if is_first:
-            worker.ask("prepare", PREPARE_S, name=task.name)
-        return worker.ask("run", limit, name=task.name, n=task.iterations)
+        if not is_first:
+            return worker.ask("run", limit, name=task.name, n=task.iterations)
+        worker.ask("prepare", PREPARE_S, name=task.name)
+        return worker.ask("run", limit, name=task.name, n=task.iterations * self._first(task))
 
     def _is_narrow(self) -> bool:
         """Tell whether the intervals are narrow; nothing else of them is looked at."""

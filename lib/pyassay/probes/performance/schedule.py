@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["BlockPlan", "Turn", "choose_rounds", "plan_block"]
+__all__ = ["BlockPlan", "Turn", "choose_rounds", "plan_block", "rounds_of"]
 
-_FEWEST, _MOST = 3, 10
+_FEWEST, _MOST = 3, 30
 # So many blocks are worth more than longer ones: the interval over blocks is what is reported, and with
 # fewer its t quantile and its own uncertainty are large.
 _WANTED_BLOCKS = 24
@@ -55,7 +55,7 @@ class BlockPlan:
 
 
 def plan_block(
-    seed: str, number: int, workers: int, workloads: Sequence[str], cores: Sequence[int], rounds: int
+    seed: str, number: int, workers: int, workloads: Mapping[str, int], cores: Sequence[int]
 ) -> BlockPlan:
     """Plan a block: the same arguments make the same plan, whatever was planned before.
 
@@ -67,12 +67,10 @@ def plan_block(
         Of the block.
     workers : int
         How many take turns.
-    workloads : sequence of str
-        Each has its turn in every block.
+    workloads : mapping of str to int
+        Each has its turn in every block, of so many rounds after the one that is discarded.
     cores : sequence of int
         One of them is drawn; empty: none.
-    rounds : int
-        After the one that is discarded.
     """
     chance = random.Random(f"{seed}/{number}")  # noqa: S311 - orders, not secrets
     hash_seed = chance.randrange(1, 1 << 32)
@@ -81,31 +79,36 @@ def plan_block(
     start_order = tuple(chance.sample(everybody, workers))
     order = chance.sample(sorted(workloads), len(workloads))
     turns = tuple(
-        Turn(name, tuple(tuple(chance.sample(everybody, workers)) for _ in range(rounds + 1)))
+        Turn(name, tuple(tuple(chance.sample(everybody, workers)) for _ in range(workloads[name] + 1)))
         for name in order
     )
     return BlockPlan(number, hash_seed, core, start_order, turns)
 
 
-def choose_rounds(budget_s: float, start_s: float, round_s: float) -> int:
+def rounds_of(rounds: int, chunk_s: float, cost_s: float) -> int:
+    """Return how many rounds a workload has: as much time as the others, if it takes longer than a chunk."""
+    return max(_FEWEST, min(rounds, round(rounds * chunk_s / max(cost_s, chunk_s))))
+
+
+def choose_rounds(budget_s: float, block_s: Callable[[int], float]) -> int:
     """Return how many rounds a block should have so that enough blocks fit into the time.
 
     Every block holds every workload, so that the suite's mean is formed of the same things in each. With the
     variance between blocks ``b`` and within a block ``w`` the variance of the result is ``(b + w / R)`` over
     the number of blocks, and a block costs ``start + (R + 1) * round``. That is lowest for
-    ``R = sqrt(w / b * (start + round) / round)``: about 3 for a suite, whose ``w`` is averaged over twenty
-    workloads and whose starts are a small part; towards 10 for a single workload, where starting the
-    workers costs more than some rounds. As the curve is flat around it, rounds are added only where the time
-    holds enough blocks anyway, and fall first where it does not.
+    ``R = sqrt(w / b * (start + round) / round)``: few for a suite, whose ``w`` is averaged over twenty
+    workloads and whose starts are a small part; many for a single workload, where starting the workers costs
+    as much as ten rounds. As the curve is flat around it, rounds are added only where the time holds enough
+    blocks anyway, and fall first where it does not.
 
     Parameters
     ----------
     budget_s : float
         Wall seconds for all blocks.
-    start_s : float
-        Wall seconds of the part of a block that does not depend on the number of rounds.
-    round_s : float
-        Wall seconds of a round of all workloads and workers.
+    block_s : callable
+        Returns the wall seconds of a block of so many rounds; never fewer for more.
     """
-    rounds = (budget_s / _WANTED_BLOCKS - start_s) / max(round_s, 1e-9) - 1
-    return int(min(max(rounds, _FEWEST), _MOST))
+    rounds = _MOST
+    while rounds > _FEWEST and block_s(rounds) * _WANTED_BLOCKS > budget_s:
+        rounds -= 1
+    return rounds

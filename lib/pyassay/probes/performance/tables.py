@@ -15,7 +15,11 @@ BLOCKS = TableSchema(
         Column("duration_s", "number", "Wall seconds of the block."),
         Column("core", "count", "The core that all workers were pinned to; missing: they could not be."),
         Column("hash_seed", "text", "PYTHONHASHSEED of all workers."),
-        Column("rounds", "count", "Visits of each workload to each interpreter after the discarded one."),
+        Column(
+            "rounds",
+            "count",
+            "Visits of a workload to each interpreter after the discarded one; long ones have fewer.",
+        ),
         Column("start_order", "texts", "Subjects in the order of their start; the control has a star."),
         Column("workload_order", "texts", "Workloads in the order of their turn."),
         Column("load_before", "number", "Load average over a minute, before."),

@@ -134,12 +134,13 @@ def _rows(subject: Interpreter) -> list[dict[str, Any]]:
 def _asked(subject: Interpreter) -> tuple[dict[str, Any], str]:
     """Return what the interpreter declares, or why it does not."""
     from pyassay.places.container_errors import EngineError
+    from pyassay.places.rootfs import RootFsError
 
     if subject.error:
         return {}, subject.error
     try:
         completed = ask_build(subject)
-    except (StartError, EngineError, OSError) as error:
+    except (StartError, EngineError, RootFsError, OSError) as error:
         return {}, f"it could not be asked: {error}"
     if not completed.ok:
         if completed.timed_out:

@@ -34,6 +34,7 @@ __all__ = ["app", "main"]
 
 _MINUTES, _MINUTES_EACH, _FEW = 4.0, 0.75, 5
 _SHORT_CHUNK_S = 0.005
+_COUNTED = ("pystone-like", "calls", "json", "zlib")
 FINDING, USAGE, NOT_ASSAYED, FAILED, INTERRUPTED = 1, 2, 3, 4, 130
 
 _EPILOG = (
@@ -132,6 +133,10 @@ OwnTests = Annotated[
     bool,
     typer.Option("--own-tests", help="Run a part of CPython's own tests, where a Python carries them."),
 ]
+Instructions = Annotated[
+    bool,
+    typer.Option("--instructions", help="Count instructions, too (perf or valgrind): exact, but no speed."),
+]
 FailOn = Annotated[
     Level | None,
     typer.Option(
@@ -212,6 +217,7 @@ def probe(
     reference: Reference = None,
     workloads: Workloads = None,
     own_tests: OwnTests = False,
+    instructions: Instructions = False,
     as_json: Json = False,
 ) -> None:
     """Record an evidence set: facts, no verdicts."""
@@ -228,6 +234,7 @@ def probe(
         reference or "",
         workloads or (),
         own_tests,
+        instructions,
     )
     evidence = _gather(wishes, _subjects(selectors, search))
     folder = _save(evidence, output)
@@ -288,6 +295,10 @@ def check(
         str | None,
         typer.Option(metavar="NAME|FILE", help="Judge by this policy, too.", show_default=False),
     ] = None,
+    security: Annotated[
+        bool,
+        typer.Option("--security", help="Nothing inside may have an open advisory (offline, by the tables)."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check that what is shipped keeps what it claims.
@@ -302,6 +313,16 @@ def check(
     with progress_bar(f"Checking {len(subjects)}") as progress, _users_fault(GateError):
         checked = check_subjects(
             subjects, allow=allow or (), distros=distro or (), policy=judged_by, progress=progress
+        )
+    if security:
+        from pyassay.security_gate import check_security
+
+        with progress_bar(f"Checking {len(subjects)} for advisories") as progress:
+            opened, unknown = check_security(subjects, judged_by or _policy("default"), progress=progress)
+        checked = replace(
+            checked,
+            findings=(*checked.findings, *opened),
+            unreadable=(*checked.unreadable, *unknown),
         )
     if as_json:
         write(json_document(**asdict(checked)))
@@ -352,6 +373,7 @@ def report(
     reference: Reference = None,
     workloads: Workloads = None,
     own_tests: OwnTests = False,
+    instructions: Instructions = False,
     policy: PolicyName = "default",
     parameters: Annotated[
         list[str] | None,
@@ -371,7 +393,7 @@ def report(
     OUTPUT/evidence, in place of the last one that answers the same questions.
     """
     questions, selectors = _split(words or ())
-    measuring = (search, record, run, images, minutes, reference, workloads, own_tests)
+    measuring = (*(search, record, run, images, minutes, reference, workloads, own_tests, instructions),)
     if evidence is not None and (selectors or any(measuring)):
         raise UsageError("--evidence is a recorded set: nothing about what is to be probed goes with it")
     if record is not None and record.exists():
@@ -398,6 +420,7 @@ def report(
                 reference or "",
                 workloads or (),
                 own_tests,
+                instructions,
             )
             observed = _gather(wishes, _subjects_of_report(selectors, search))
             kept = output / "evidence" / _set_name(questions)
@@ -511,6 +534,7 @@ class _Wishes:
     reference: str
     workloads: Sequence[str]
     own_tests: bool
+    instructions: bool
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -524,6 +548,7 @@ class _Wishes:
             "reference": self.reference,
             "workload": " ".join(self.workloads),
             "own tests": "yes" if self.own_tests else "",
+            "instructions": "yes" if self.instructions else "",
         }
         return {name: text for name, text in asked.items() if text}
 
@@ -538,8 +563,10 @@ class _Wishes:
             settings["compatibility"] = Compatibility(own_tests=True)
         if "performance" in self.questions:
             settings["performance"] = self._speed(subjects)
-        elif self.minutes is not None or self.reference or self.workloads:
-            raise UsageError("--minutes, --reference and --workload are for the question performance")
+        elif self.minutes is not None or self.reference or self.workloads or self.instructions:
+            raise UsageError(
+                "--minutes, --reference, --workload and --instructions are for the question performance"
+            )
         return settings
 
     def _speed(self, subjects: Sequence[Subject]) -> object:
@@ -557,6 +584,7 @@ class _Wishes:
             budget_s=60 * (self.minutes or _MINUTES + _MINUTES_EACH * many),
             reference=self.reference or default_reference(subjects),
             own=tuple(map(OwnWorkload, self.workloads)),
+            instructions=_COUNTED if self.instructions else (),
         )
         return replace(settings, chunk_cpu_s=_SHORT_CHUNK_S) if many else settings
 

@@ -346,6 +346,24 @@ class PerformanceArticle(QuestionArticle):
             formats=dict.fromkeys(("median", "slowest", "fastest"), ",.0f"),
         )
 
+    def instructions(self) -> tables.Shown:
+        """Show instructions counted, where they were: exact, but no speed."""
+        counted = self.evidence.table("instructions")
+        known = counted[counted["instructions"].notna()]
+        if not len(counted):
+            return said("Instructions were not counted: --instructions does.")
+        if not len(known):
+            return said(f"Instructions could not be counted: {counted['reason'].iloc[0]}.")
+        each = known.assign(each=known["instructions"].astype(float) / known["iterations"].astype(float))
+        wide = each.pivot(index="subject_id", columns="workload", values="each")
+        order = list(dict.fromkeys(known["workload"]))
+        return tables.table(
+            self._named(wide[order].reset_index()),
+            caption=f"Instructions of one iteration, counted by {known['tool'].iloc[0]}: exact to the last few, "
+            "but not a speed, and no ranking.",
+            formats=dict.fromkeys(order, ",.0f"),
+        )
+
     def why(self) -> tables.Shown:
         """Show what sets each build apart from the reference: seen in the binary, or guessed."""
         rows = [

@@ -89,6 +89,9 @@ def _judged(row: Mapping[Any, Any], policy: PerformancePolicy, block_s: float) -
         more = minutes_to_decide(
             100 * math.log(row["ratio"]), row["half_width_percent"], margin, int(row["blocks"]), block_s
         )
+    if not row["enough_blocks"] and math.isfinite(block_s):
+        first = (policy.min_blocks - int(row["blocks"])) * block_s / 60
+        more = max(first, more) if math.isfinite(more) else first
     return margin, finding, more
 
 
@@ -206,12 +209,19 @@ def _headline(row: Mapping[Any, Any], reference: str) -> str:
         return f"as fast as {reference}, within {row['margin_percent']:.1f} % ({_interval(row)}), {noise}"
     if row["finding"] == UNDECIDED:
         if not row["enough_blocks"]:
-            return f"not decided: {int(row['blocks'])} blocks are too few"
-        more = row["minutes_more"]
-        longer = f"; about {math.ceil(more)} more minutes would tell" if math.isfinite(more) else ""
+            return f"not decided: {int(row['blocks'])} blocks are too few{_longer(row)}"
+        longer = _longer(row)
         return f"not decided against {reference}: {_interval(row)}{longer}"
     size = abs(100 * (row["ratio"] - 1))
     return f"{_percent(size)} % {row['finding']} than {reference} ({_interval(row)}), {noise}"
+
+
+def _longer(row: Mapping[Any, Any]) -> str:
+    more = row["minutes_more"]
+    if not math.isfinite(more):
+        return ""
+    minutes = math.ceil(more)
+    return f"; about {minutes} more minute{'' if minutes == 1 else 's'} would tell"
 
 
 def _interval(row: Mapping[Any, Any]) -> str:

@@ -14,8 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyassay.places.interruption import unwound_by_signals
 from pyassay.probes.build_facts import BUILD_FACTS
 from pyassay.probes.build_facts import probe as probe_build
+from pyassay.probes.instructions import INSTRUCTIONS, count_instructions
 from pyassay.probes.performance.context import Context, Progress, Record
 from pyassay.probes.performance.engine import Measurement
 from pyassay.probes.performance.estimate import ESTIMATES, estimate
@@ -46,7 +48,10 @@ __all__ = [
 ]
 
 
-TABLES = (*MEASURED_TABLES, BUILD_FACTS)
+# Under a simulated processor a thousand iterations of the smallest workloads take some seconds.
+_COUNTED = 50
+
+TABLES = (*MEASURED_TABLES, BUILD_FACTS, INSTRUCTIONS)
 """What is measured, and how each interpreter was built: what may explain it."""
 
 
@@ -116,7 +121,10 @@ def measure(
     with Spool(settings.spool) as spool:
         if able and settings.reference not in failed:
             source = guest_script("workloads").decode() if workload_source is None else workload_source
-            with Processes(source, settings.own, settings.memory_bytes) as processes:
+            with (
+                unwound_by_signals(),
+                Processes(source, settings.own, settings.memory_bytes) as processes,
+            ):
                 context = Context(
                     settings,
                     executor or processes,
@@ -135,7 +143,11 @@ def measure(
                 failed.setdefault(subject.id, "the reference cannot be measured")
         frames = spool.frames()
     # One that could not even be started has said why; asking it again may take long.
-    frames[BUILD_FACTS.name] = _built([subject for subject in able if subject.id not in failed])
+    measured = [subject for subject in able if subject.id not in failed]
+    frames[BUILD_FACTS.name] = _built(measured)
+    frames[INSTRUCTIONS.name] = INSTRUCTIONS.frame(
+        count_instructions(subject, name, _COUNTED) for subject in measured for name in settings.instructions
+    )
     return Measured(frames, failed)
 
 

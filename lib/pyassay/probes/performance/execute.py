@@ -176,6 +176,8 @@ class Processes:
                 source=self.workload_source,
                 own=[self._own(one, subject) for one in self.own],
                 cache=f"{self.scratch(subject)}/{subject.id}.code",
+                # What a worker that is killed leaves there goes with all the rest.
+                scratch=f"{self.scratch(subject)}/{subject.id}-{entry}",
             )
             if is_first:
                 self.hello[subject.id] = hello | {"loaded": loaded}

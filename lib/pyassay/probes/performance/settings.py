@@ -92,6 +92,8 @@ class Settings:
         Wall seconds that a chunk may take beyond a hundred times what is expected.
     memory_bytes : int
         A worker that grows beyond it is ended.
+    instructions : tuple of str
+        Workloads whose instructions are counted besides, some seconds each.
     spool : Path, optional
         Where measurements are appended as they come, one JSON object a line; a temporary file, removed in
         the end, unless given.
@@ -113,6 +115,7 @@ class Settings:
     memory: bool = True
     chunk_timeout_s: float = 10.0
     memory_bytes: int = 1 << 30
+    instructions: tuple[str, ...] = ()
     spool: Path | None = None
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
@@ -176,78 +176,82 @@ def sbom_rows(
         Rows of ``bundled_libraries`` that lie in it.
     """
     claims = Claims("SBOM", source)
-    named: dict[str, dict[str, str]] = {}
-    bindings: dict[str, str] = {}
-    others: list[str] = []
-    broken = False
-    own = source.partition(" ")[0].lower().replace("-", "_")
-    for path, document in sorted(documents.items()):
-        try:
-            found = components(document)
-        except SbomError as error:
-            claims.tell("not checked", path, reason=str(error))
-            broken = True
-            continue
-        for one in found:
-            library, version = library_of(one)
-            if library:
-                named.setdefault(library, {}).setdefault(version, path)
-                continue
-            if bound := binding_of(one):
-                bindings[bound] = f"{one.name} {one.version}".strip()
-            if one.name.lower().replace("-", "_") != own:
-                others.append(f"{one.name} {one.version}".strip())
+    said = _Named.of(source, documents, claims)
     carried: dict[str, list[Mapping[str, Any]]] = {}
     for row in libraries:
         if row["library"] and row["linkage"] in ("static", "vendored shared"):
             carried.setdefault(str(row["library"]), []).append(row)
-    if not documents and not carried:
-        return
     for library, rows in sorted(carried.items()):
-        _compare(
-            claims,
-            library,
-            rows,
-            named.get(library, {}),
-            _why_not(library, bindings, documents, broken=broken),
-            broken=broken,
-        )
-    for library in sorted(named.keys() - carried.keys()):
-        for version, path in named[library].items():
-            claims.tell(
-                "not in the bytes",
-                path,
-                f"{library} {version}".strip(),
-                "",
-                "no file of it was found to carry it",
-            )
-    if others:
-        listed = ", ".join(sorted(set(others)))
-        reason = f"{len(others)} components that nothing here can look for: {listed}"
-        claims.tell("not checked", ", ".join(sorted(documents)), f"{len(others)} components", "", reason)
+        _compare(claims, library, rows, said)
+    for library in sorted(said.libraries.keys() - carried.keys()):
+        for version, path in said.libraries[library].items():
+            claimed = f"{library} {version}".strip()
+            claims.tell("not in the bytes", path, claimed, "", "no file was found to carry it")
+    if said.others:
+        listed = ", ".join(sorted(set(said.others)))
+        reason = f"{len(said.others)} components that nothing here can look for: {listed}"
+        claims.tell("not checked", ", ".join(sorted(documents)), f"{len(said.others)} components", "", reason)
     yield from claims.rows()
 
 
-def _why_not(
-    library: str, bindings: Mapping[str, str], documents: Mapping[str, bytes], *, broken: bool
-) -> str:
-    if broken:
-        return "an SBOM could not be read"
-    if not documents:
-        return "the wheel has no SBOM"
-    return f"only a binding to it is named: {bindings[library]}" if library in bindings else ""
+@dataclass(slots=True)
+class _Named:
+    """What the SBOMs of a wheel name.
+
+    Attributes
+    ----------
+    libraries : dict of str to dict of str to str
+        Path of the SBOM by version by id of the library.
+    bindings : dict of str to str
+        Packages of a language that bind to a library.
+    others : list of str
+    documents, broken : bool
+        There is an SBOM; one of them could not be read.
+    """
+
+    libraries: dict[str, dict[str, str]] = field(default_factory=dict)
+    bindings: dict[str, str] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+    documents: bool = False
+    broken: bool = False
+
+    @classmethod
+    def of(cls, source: str, documents: Mapping[str, bytes], claims: Claims) -> _Named:
+        said = cls(documents=bool(documents))
+        own = source.partition(" ")[0].lower().replace("-", "_")
+        for path, document in sorted(documents.items()):
+            try:
+                for one in components(document):
+                    said._take(one, path, own)
+            except SbomError as error:
+                claims.tell("not checked", path, reason=str(error))
+                said.broken = True
+        return said
+
+    def _take(self, one: Component, path: str, own: str) -> None:
+        library, version = library_of(one)
+        if library:
+            self.libraries.setdefault(library, {}).setdefault(version, path)
+            return
+        shown = f"{one.name} {one.version}".strip()
+        if bound := binding_of(one):
+            self.bindings[bound] = shown
+        if one.name.lower().replace("-", "_") != own:
+            self.others.append(shown)
+
+    def why_not(self, library: str) -> str:
+        """Return what is to be said where a library is not named."""
+        if self.broken:
+            return "an SBOM could not be read"
+        if not self.documents:
+            return "the wheel has no SBOM"
+        bound = self.bindings.get(library)
+        return f"only a binding to it is named: {bound}" if bound else ""
 
 
-def _compare(
-    claims: Claims,
-    library: str,
-    rows: list[Mapping[str, Any]],
-    named: Mapping[str, str],
-    why_not: str,
-    *,
-    broken: bool,
-) -> None:
-    said = " or ".join(f"{library} {version}".strip() for version in named)
+def _compare(claims: Claims, library: str, rows: list[Mapping[str, Any]], said: _Named) -> None:
+    named = said.libraries.get(library, {})
+    claimed = " or ".join(f"{library} {version}".strip() for version in named)
     # One library may lie in several files: a row for each version.
     files: dict[str, str] = {}
     for row in rows:
@@ -258,13 +262,14 @@ def _compare(
     for version, file in files.items():
         found = f"{library} {version}".strip()
         if not named:
-            claims.tell("not checked" if broken else "not in the SBOM", file, "", found, why_not)
+            state = "not checked" if said.broken else "not in the SBOM"
+            claims.tell(state, file, "", found, said.why_not(library))
         elif version in named:
-            claims.tell("holds", file, said, found)
+            claims.tell("holds", file, claimed, found)
         elif not version or "" in named:
-            claims.tell("holds", file, said, found, "its version is not known on both sides")
+            claims.tell("holds", file, claimed, found, "its version is not known on both sides")
         elif named.keys() & files.keys():
             # What the SBOM names is there, too, in another file.
-            claims.tell("not in the SBOM", file, "", found, f"only {said} is named")
+            claims.tell("not in the SBOM", file, "", found, f"only {claimed} is named")
         else:
-            claims.tell("differs", file, said, found)
+            claims.tell("differs", file, claimed, found)

@@ -7,14 +7,17 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tarfile
+import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from corpus.simulated_machine import interpreter
-from pyassay.probes.performance import Measured, OwnWorkload, Settings, measure
+from pyassay.probes.performance import Measured, OwnWorkload, Settings, measure, recovered
 from pyassay.probes.performance.execute import AskError, Processes, WorkerLostError
 from pyassay.probes.performance.machine import allowed_cores
 from pyassay.subjects.model import Interpreter
@@ -378,3 +381,78 @@ def test_an_image_that_is_absent_is_the_subjects_failure(running_interpreter):
     settings = Settings(**QUICK, workloads=("good",), memory=False)
     measured = measure([replace(running_interpreter, id="a"), inside], settings, workload_source=SOURCE)
     assert "the engine has no such image" in measured.failed["inside"]
+
+
+SCRATCHED = """
+import os
+SCRATCH = None
+def files(n):
+    with open(os.path.join(SCRATCH, "file"), "w") as file:
+        file.write("x")
+WORKLOADS = {"files": (files, 1, "io")}
+"""
+
+
+def test_what_workers_write_is_gone_in_the_end(running_interpreter, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    first = replace(running_interpreter, id="a")
+    measured = measure([first], Settings(**QUICK, memory=False), workload_source=SCRATCHED)
+    assert failures(measured) == []
+    assert len(measured.frames["performance_samples"]) > 8
+    assert list(tmp_path.iterdir()) == []
+
+
+ENDED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from corpus.simulated_machine import interpreter
+from pyassay.probes.performance import Settings, measure
+source = "def work(n):\\n    sum(range(1000 * n))\\nWORKLOADS = {'work': (work, 1)}"
+def told(done, total, label):
+    print(label, flush=True)
+settings = Settings(budget_s=60, memory=False, half_width=1e-9)
+measure([interpreter("a", sys.argv[2])], settings, progress=told, workload_source=source)
+"""
+
+
+def is_alive(pid: str) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_a_signal_ends_the_workers_and_leaves_the_measurements(running_interpreter, tmp_path):
+    command = [
+        sys.executable,
+        "-c",
+        ENDED,
+        str(Path(__file__).parents[2]),
+        str(running_interpreter.executable),
+    ]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    for line in process.stdout:
+        if "block 2" in line:
+            break
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    end = time.monotonic() + 20
+    while not (children := listed.read_text().split()) and time.monotonic() < end:
+        time.sleep(0.01)
+    process.terminate()
+    assert process.wait(20) == 128 + 15
+    process.stdout.close()
+    assert children
+    # One that was just being started sees the end of its input a moment later.
+    while any(map(is_alive, children)) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not any(map(is_alive, children))
+    (left,) = tmp_path.iterdir()
+    assert left.suffix == ".jsonl"
+    frames = recovered(left.read_text().splitlines())
+    assert len(frames["performance_samples"]) > 4

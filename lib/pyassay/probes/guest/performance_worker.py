@@ -152,6 +152,8 @@ class Worker(object):
             source = source.encode("utf-8")
         exec(compiled(source, command.get("cache")), module.__dict__)
         if command.get("scratch") and hasattr(module, "SCRATCH"):
+            if not os.path.isdir(command["scratch"]):
+                os.makedirs(command["scratch"])
             module.SCRATCH = command["scratch"]
         self.module = module
         self.own = dict((one["name"], one) for one in command.get("own", ()))

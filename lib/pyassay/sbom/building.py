@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -84,19 +85,17 @@ def bill(found: Found) -> str:
     libraries = {key: _library(rows, distribution, found.subject) for key, rows in grouped.items()}
     for component in (*packages.values(), *libraries.values()):
         bom.components.add(component)
-    carried: dict[tuple[str, str], list[Component]] = {key: [] for key in packages}
-    top = list(packages.values())
+    carried: dict[str, list[Component]] = {}
+    top: list[Component] = list(packages.values())
     for key, component in libraries.items():
-        row = grouped[key][0]
-        carrier = (str(canonicalize_name(str(row["package"]))), str(row["package_version"]))
-        if row["package_manager"] == "wheel" and carrier in carried:
-            carried[carrier].append(component)
+        carrier = _release(str(grouped[key][0]["package"]), str(grouped[key][0]["package_version"]))
+        if grouped[key][0]["package_manager"] == "wheel" and carrier in packages:
+            carried.setdefault(carrier, []).append(component)
         else:
             top.append(component)
     bom.register_dependency(root, top)
     for carrier, components in carried.items():
-        if components:
-            bom.register_dependency(packages[carrier], components)
+        bom.register_dependency(packages[carrier], components)
     return JsonV1Dot6(bom).output_as_string(indent=1) + "\n"
 
 
@@ -218,14 +217,38 @@ def _methods(row: Row) -> list[Method]:
     return found
 
 
-def _packages(found: Found, distribution: Distribution) -> dict[tuple[str, str], Component]:
-    """Return the Python packages by normalized name and version."""
-    by_key: dict[tuple[str, str], list[Row]] = {}
+def _packages(found: Found, distribution: Distribution) -> dict[str, Component]:
+    """Return the Python packages by release; those that only their libraries tell of, too."""
+    by_release: dict[str, list[Row]] = {}
     for row in found.packages:
         if row["distribution"]:
-            key = (str(canonicalize_name(str(row["distribution"]))), str(row["version"]))
-            by_key.setdefault(key, []).append(row)
-    return {key: _package(rows, distribution) for key, rows in by_key.items()}
+            release = _release(str(row["distribution"]), str(row["version"]))
+            by_release.setdefault(release, []).append(row)
+    for row in found.libraries:
+        if row["package_manager"] == "wheel" and row["package"]:
+            release = _release(str(row["package"]), str(row["package_version"]))
+            if release not in by_release:
+                by_release[release] = [_carrier(row)]
+    return {release: _package(rows, distribution) for release, rows in by_release.items()}
+
+
+def _carrier(row: Row) -> Row:
+    """Return a wheel that a library's file is recorded in as a row of ``installed_packages``."""
+    return {
+        "distribution": row["package"],
+        "version": row["package_version"],
+        "file": "",
+        "installer": "",
+        "package": "",
+        "package_version": "",
+        "package_manager": "",
+        "error": "",
+        "said": f"its RECORD lists {row['file']}",
+    }
+
+
+def _release(name: str, version: str) -> str:
+    return f"{canonicalize_name(name)} {version}"
 
 
 def _package(rows: Sequence[Row], distribution: Distribution) -> Component:
@@ -237,7 +260,7 @@ def _package(rows: Sequence[Row], distribution: Distribution) -> Component:
     method = Method(
         technique=AnalysisTechnique.MANIFEST_ANALYSIS,
         confidence=confidence,
-        value=_text(f"{name} {version}".strip()),
+        value=_text(str(row.get("said") or f"{name} {version}".strip())),
     )
     identity = Identity(
         field=IdentityField.NAME, confidence=confidence, concluded_value=_text(name), methods=[method]
@@ -274,7 +297,9 @@ def _properties(*named: tuple[str, Any]) -> list[Property]:
 
 
 def _reference(*parts: str) -> str:
-    return "/".join(quote(_text(part) or "-", safe="") for part in parts)
+    """Return a name that no other component of the bill has."""
+    whole = "/".join(quote(part, safe="", errors="surrogatepass") for part in parts)
+    return whole if len(whole) <= _LONGEST else f"{whole[:100]}-{sha256(whole.encode()).hexdigest()}"
 
 
 def _text(text: str) -> str:

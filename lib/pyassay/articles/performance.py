@@ -359,7 +359,7 @@ class PerformanceArticle(QuestionArticle):
         order = list(dict.fromkeys(known["workload"]))
         return tables.table(
             self._named(wide[order].reset_index()),
-            caption=f"Instructions of one iteration, counted by {known['tool'].iloc[0]}: exact to the last few, "
+            caption=f"Instructions of one iteration, counted by {known['tool'].iloc[0]}: exact, "
             "but not a speed, and no ranking.",
             formats=dict.fromkeys(order, ",.0f"),
         )

@@ -290,6 +290,7 @@ def _labelled(verdicts: Sequence[Verdict], evidence: Evidence) -> Any:
     labels = dict(zip(subjects["subject_id"], subjects["label"], strict=True))
     frame = to_frame(verdicts)
     frame["label"] = [labels.get(subject, subject) for subject in frame["subject_id"]]
+    frame["kind"] = frame["subject_id"].map(dict(zip(subjects["subject_id"], subjects["kind"], strict=True)))
     frame["_place"] = frame["subject_id"].map({subject: place for place, subject in enumerate(labels)})
     return frame.sort_values("_place", kind="stable").drop(columns="_place")
 

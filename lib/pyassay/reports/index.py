@@ -87,9 +87,11 @@ def front_page(
         rows.append(row)
     counts = [(str(level), int((verdicts["level"].astype(str) == level).sum())) for level in Level]
     number = len(rows)
+    kinds = set(verdicts["kind"]) if "kind" in verdicts else set()
+    noun = "Python" if kinds <= {"interpreter", "environment"} else "subject"
     return page(
         "index.html.j2",
-        title=f"Assay of {number} Python{'' if number == 1 else 's'}",
+        title=f"Assay of {number} {noun}{'' if number == 1 else 's'}",
         questions=questions,
         rows=rows,
         tally=[(level, count) for level, count in counts if count],

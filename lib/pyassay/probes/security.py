@@ -1,0 +1,68 @@
+"""Security: what a subject carries, who answers for it, how it is hardened, and what has gone stale.
+
+Facts only, and nothing from a network: which advisories concern a component is said by
+:mod:`pyassay.verdicts.security`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pyassay.probes import bytes_provenance, compatibility, hardening, libraries, staleness
+from pyassay.probes.observations import TableSchema
+from pyassay.probes.package_changelogs import PACKAGE_CHANGELOGS
+from pyassay.probes.package_changelogs import observe as observe_changelogs
+from pyassay.subjects.model import Interpreter, Subject
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["JUDGED", "TABLES", "TLS_CHECKS", "probe", "probe_host"]
+
+JUDGED = ("cpython", "expat", "openssl", "xz")
+"""The components whose packages' changelogs are read: those that advisories are known of."""
+
+TLS_CHECKS = TableSchema(
+    "tls_checks",
+    "one row per interpreter and handshake with a server in the same process",
+    compatibility.QUIRKS.columns,
+)
+
+TABLES: tuple[TableSchema, ...] = (
+    *libraries.TABLES,
+    PACKAGE_CHANGELOGS,
+    *hardening.TABLES,
+    TLS_CHECKS,
+    *staleness.TABLES,
+    *bytes_provenance.TABLES,
+)
+
+_HANDSHAKES = ("tls_versions", "ca_lookup", "bad_certificates", "default_ca")
+
+
+def probe(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Observe one subject.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        By the names of :data:`TABLES`.
+    """
+    carried = libraries.observe(subject)
+    frames = {
+        libraries.BUNDLED_LIBRARIES.name: libraries.BUNDLED_LIBRARIES.frame(carried),
+        PACKAGE_CHANGELOGS.name: PACKAGE_CHANGELOGS.frame(observe_changelogs(subject, carried, JUDGED)),
+        **hardening.probe(subject),
+        **staleness.probe(subject),
+        **bytes_provenance.probe(subject),
+    }
+    if isinstance(subject, Interpreter) and not subject.error:
+        asked = compatibility.probe(subject, compatibility.Settings(quirks=_HANDSHAKES))
+        frames[TLS_CHECKS.name] = asked[compatibility.QUIRKS.name]
+    return frames
+
+
+def probe_host(subjects: Sequence[Subject]) -> dict[str, pd.DataFrame]:
+    """Observe what belongs to the machine: environments that have gone stale, the uv that brings Pythons."""
+    return staleness.probe_host(subjects)

@@ -45,7 +45,7 @@ class TestStart:
         assert "typer" in imported
         assert HEAVY.isdisjoint(imported)
 
-    @pytest.mark.parametrize("command", ["find", "probe", "judge", "report", "lab"])
+    @pytest.mark.parametrize("command", ["find", "probe", "judge", "report", "refresh", "sbom", "lab"])
     def test_every_command_has_help(self, command: str) -> None:
         done = run(command, "--help")
         assert done.returncode == 0
@@ -424,3 +424,34 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, 65536)
     except OSError:  # the other end is closed
         return b""
+
+
+class TestSecurity:
+    def test_tables_are_refreshed_without_a_network_where_that_is_asked(self, tmp_path: Path) -> None:
+        done = run("refresh", "--offline", "--dry-run", "--json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        outcomes = json.loads(done.stdout)["outcomes"]
+        assert {one["status"] for one in outcomes} <= {"same", "changed", "kept"}
+        assert not any(one["written"] for one in outcomes)
+        assert any("not asked for" in one["reason"] for one in outcomes)
+
+    def test_an_unknown_table_is_a_typing_error(self, tmp_path: Path) -> None:
+        done = run("refresh", "cpython_releeses", "--offline", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "cpython_releases" in done.stderr
+
+    def test_the_gate_looks_inside(self, tmp_path: Path) -> None:
+        policy = tmp_path / "own.toml"
+        policy.write_text('[security]\nbad_severity = "low"\n')
+        done = run("check", "--security", "--policy", policy, os.path.realpath(sys.executable), cwd=tmp_path)
+        assert done.returncode in (1, 3), done.stderr
+        assert "advisory of severity low" in done.stdout or "not known" in done.stderr
+
+    def test_settings_of_another_question_are_refused(self, tmp_path: Path) -> None:
+        for option in (["--minutes", "1"], ["--own-tests"], ["--instructions"]):
+            done = run("probe", "portability", os.path.realpath(sys.executable), *option, cwd=tmp_path)
+            assert done.returncode == 2, option
+            assert "for the question" in done.stderr
+        done = run("probe", "performance", os.path.realpath(sys.executable), "--reference", "x", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "none of the Pythons" in done.stderr

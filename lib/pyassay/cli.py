@@ -332,7 +332,8 @@ def check(
         count = f"{checked.subjects} checked: {checked.wheels} wheels, {checked.elf_files} ELF files"
         tell(f"{count}, {len(checked.findings)} findings")
     for finding in checked.unreadable:
-        tell(f"{finding.file}: not read: {finding.found}")
+        lacking = "not known" if finding.wanted == "to be known" else "not read"
+        tell(f"{finding.file}: {lacking}: {finding.found}")
     if checked.findings or checked.unreadable:
         raise typer.Exit(FINDING if checked.findings else NOT_ASSAYED)
 
@@ -463,6 +464,24 @@ def report(
     if not result.complete:
         raise typer.Exit(FAILED)
     _finish([verdict.level for verdict in result.verdicts], fail_on, failures)
+
+
+@app.command()
+def sbom(
+    evidence_folder: Annotated[
+        Path, typer.Argument(metavar="EVIDENCE", help="The folder of an evidence set on security.")
+    ],
+    subject: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help="Of which subject, if there are several.", show_default=False),
+    ] = None,
+) -> None:
+    """Print what was found in a subject as a CycloneDX bill of materials, with its evidence."""
+    from pyassay.sbom import SbomError, cyclonedx
+
+    evidence = _load(evidence_folder)
+    with _users_fault(SbomError):
+        write(f"{cyclonedx(evidence, subject)}\n")
 
 
 @app.command()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-_MINUTES, _MINUTES_EACH, _FEW = 4.0, 0.75, 5
+_MINUTES, _MINUTES_EACH, _FEW = 4.0, 0.25, 5
 _SHORT_CHUNK_S = 0.005
 _COUNTED = ("pystone-like", "calls", "json", "zlib")
 FINDING, USAGE, NOT_ASSAYED, FAILED, INTERRUPTED = 1, 2, 3, 4, 130

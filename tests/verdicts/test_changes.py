@@ -60,3 +60,45 @@ def test_modules_and_libraries_that_came_or_went_are_counted_and_named() -> None
     assert told["modules of its packages"] == ("", "1 new: grpc/_cython/cygrpc")
     assert told["libraries from outside"] == ("1 gone: libssl.so.1.1", "1 new: libssl.so.3")
     assert "libraries of its own" not in told
+
+
+# Answers and speed -----------------------------------------------------------------------------------------
+
+
+def timed(it: float, *, noise: float = 0.005, seed: int = 1) -> Evidence:
+    from corpus.performance_tables import measured
+
+    manifest = Manifest(SCHEMA_VERSION, "2026-11-21T12:00:00+00:00", ("performance",), {}, {})
+    return Evidence(manifest, measured({"ref": 1.0, "it": it}, blocks=16, noise=noise, seed=seed))
+
+
+def test_speed_that_differs_within_its_noise_has_not_changed() -> None:
+    assert changes(timed(1.05, seed=1), timed(1.05, seed=2)).empty
+
+
+def test_speed_beyond_its_intervals_has_changed_and_is_flagged() -> None:
+    found = changes(timed(1.05), timed(1.12, seed=2)).set_index("what")
+    row = found.loc["speed (not measured side by side)"]
+    assert row["before"].startswith("1.05")
+    assert row["after"].startswith("1.1")
+
+
+def test_an_answer_that_changed_is_named() -> None:
+    from corpus.performance_tables import row
+    from pyassay.evidence import SKIPPED, SUBJECTS
+    from pyassay.probes.compatibility import QUIRKS
+
+    def answered(answer: str) -> Evidence:
+        manifest = Manifest(SCHEMA_VERSION, "2026-11-21T12:00:00+00:00", ("compatibility",), {}, {})
+        asked = {"subject_id": "it", "quirk": "venv_copies", "outcome": "measured", "answer": answer}
+        tables = {
+            "subjects": SUBJECTS.frame([row(SUBJECTS, subject_id="it", label="it", kind="interpreter")]),
+            "quirks": QUIRKS.frame([row(QUIRKS, **asked)]),
+            "skipped": SKIPPED.frame([]),
+        }
+        return Evidence(manifest, tables)
+
+    found = changes(answered("fails"), answered("works")).set_index("what")
+    assert found.loc["answer to venv_copies", "before"] == "fails"
+    assert found.loc["verdict on compatibility", "after"] == "good"
+    assert changes(answered("works"), answered("works")).empty

@@ -70,14 +70,7 @@ class _Asking:
         found, advisories = audited
         if found.is_skipped():
             return _unknown(found.skip_reason)
-        listed = [
-            {
-                "id": str(one.id)[:_LONGEST],
-                "aliases": sorted(str(alias)[:_LONGEST] for alias in one.aliases - {one.id})[:_MAX_IDS],
-                "fixed_in": [str(fix)[:_LONGEST] for fix in one.fix_versions][:_MAX_IDS],
-            }
-            for one in advisories[:_MAX_ADVISORIES]
-        ]
+        listed = _merged(advisories[:_MAX_ADVISORIES])
         return {"status": "open" if listed else "none", "advisories": listed, "reason": ""}
 
     def _source(self, dependency: Any) -> Any:
@@ -144,6 +137,30 @@ class _Asking:
             raise Refused(f"the answer is about {name}")
         if self.versions.Version(version) != dependency.version:
             raise Refused(f"the answer is about version {version}")
+
+
+def _merged(advisories: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return advisories once each, whatever names they come under.
+
+    Two that carry the same PYSEC id among their names are both left in by pip-audit.
+    """
+    merged: list[tuple[str, set[str], set[Any]]] = []
+    for one in advisories:
+        names, fixes = {str(name) for name in one.aliases} | {str(one.id)}, set(one.fix_versions)
+        same = [other for other in merged if other[1] & names]
+        for other in same:
+            merged.remove(other)
+            names |= other[1]
+            fixes |= other[2]
+        merged.append((same[0][0] if same else str(one.id), names, fixes))
+    return [
+        {
+            "id": name[:_LONGEST],
+            "aliases": sorted(alias[:_LONGEST] for alias in names - {name})[:_MAX_IDS],
+            "fixed_in": [str(fix)[:_LONGEST] for fix in sorted(fixes)][:_MAX_IDS],
+        }
+        for name, names, fixes in merged
+    ]
 
 
 def _bounded(answer: Any) -> bytes:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 __all__ = ["BlockPlan", "Turn", "choose_rounds", "plan_block", "rounds_of"]
 
 _FEWEST, _MOST = 3, 30
-# So many blocks are worth more than longer ones: the interval over blocks is what is reported, and with
-# fewer its t quantile and its own uncertainty are large.
-_WANTED_BLOCKS = 24
+# Fewer blocks make the interval, which is one over blocks, wide by its t quantile and itself uncertain.
+_WANTED_BLOCKS = 12
 _WITHIN_TO_BETWEEN = 28.0
 
 

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 _MINUTES, _MINUTES_EACH, _FEW = 4.0, 0.25, 5
-_SHORT_CHUNK_S = 0.005
 _COUNTED = ("pystone-like", "calls", "json", "zlib")
 FINDING, USAGE, NOT_ASSAYED, FAILED, INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -599,13 +598,12 @@ class _Wishes:
             )
         # All take turns, so more of them need more time for as many blocks.
         many = max(len(ids) - _FEW, 0)
-        settings = Settings(
+        return Settings(
             budget_s=60 * (self.minutes or _MINUTES + _MINUTES_EACH * many),
             reference=self.reference or default_reference(subjects),
             own=tuple(map(OwnWorkload, self.workloads)),
             instructions=_COUNTED if self.instructions else (),
         )
-        return replace(settings, chunk_cpu_s=_SHORT_CHUNK_S) if many else settings
 
 
 def _set_name(questions: Sequence[str]) -> str:

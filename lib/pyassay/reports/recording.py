@@ -17,6 +17,7 @@ import nbformat
 from pyassay.evidence import redacted
 from pyassay.gathering import gather
 from pyassay.probes import QUESTIONS
+from pyassay.probes.compatibility import Settings as CompatibilitySettings
 from pyassay.probes.performance.reference import default_reference
 from pyassay.probes.performance.settings import Settings
 from pyassay.probes.trials import NoPlace, places_at_hand
@@ -30,7 +31,6 @@ from pyassay.subjects import find
 __all__ = ["drawing_versions", "gallery", "record", "run_notebooks"]
 
 _MINUTES = 10.0
-_CHUNK_S = 0.005
 _DRAWN_BY = ("altair", "jinja2", "mistune", "nbconvert", "pandas", "pyarrow", "pygments", "vl-convert-python")
 
 
@@ -62,8 +62,13 @@ def record(
     subjects = [*find(), *(find(*selectors) if selectors else ())]
     with places_at_hand(images) as found:
         places = [place for place in found if not isinstance(place, NoPlace)]
-        speed = Settings(budget_s=60 * minutes, reference=default_reference(subjects), chunk_cpu_s=_CHUNK_S)
-        evidence = gather(QUESTIONS, subjects, places=places, settings={"performance": speed})
+        speed = Settings(budget_s=60 * minutes, reference=default_reference(subjects))
+        evidence = gather(
+            QUESTIONS,
+            subjects,
+            places=places,
+            settings={"performance": speed, "compatibility": CompatibilitySettings(own_tests=True)},
+        )
     return redacted(evidence).save(folder, replace_existing=True)
 
 

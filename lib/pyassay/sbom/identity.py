@@ -169,6 +169,8 @@ def _purl(
     kind: str, namespace: str, name: str, version: str, qualifiers: dict[str, str] | None = None
 ) -> PackageURL | None:
     try:
-        return PackageURL(kind, namespace or None, name, version or None, qualifiers or None)
-    except ValueError:
+        purl = PackageURL(kind, namespace or None, name, version or None, qualifiers or None)
+        # Of a hostile name it makes what nobody can read back.
+        return purl if PackageURL.from_string(purl.to_string()) == purl else None
+    except (TypeError, ValueError):
         return None

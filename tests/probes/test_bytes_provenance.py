@@ -431,7 +431,10 @@ def test_the_package_of_a_debian_interpreter() -> None:
     if subject is None:
         pytest.skip("there is no Debian Python here")
     rows = observe(replace(subject, site_folders=()), [])
-    assert any("minimal" in row["source"] and row["state"] == "holds" for row in rows)
+    held = {row["source"].split()[0] for row in rows if row["state"] == "holds"}
+    series = ".".join(subject.version.split(".")[:2])
+    # Program, standard library in two parts.
+    assert {f"python{series}-minimal", f"libpython{series}-minimal", f"libpython{series}-stdlib"} <= held
     assert {row["subject_id"] for row in rows} == {subject.id}
 
 
@@ -552,3 +555,5 @@ def test_the_packages_of_a_debian_image_hold(debian_images: list[str]) -> None:
     rows = [row for name in names for one in system.packages[name] for row in verified(one, system)]
     assert {row["state"] for row in rows} <= {"holds", "not checked"}
     assert sum(row["files"] for row in rows if row["state"] == "holds") > 200
+    owning = {one.name for one in system.owning(["/usr/bin/dpkg", "/usr/share/nothing"])}
+    assert owning == {"dpkg"}

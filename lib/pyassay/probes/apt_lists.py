@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -121,9 +121,7 @@ def _by_program(packing: str, data: bytes) -> bytes:
     return done.stdout
 
 
-def offers(
-    name: str, text: bytes, releases: Mapping[str, bytes], wanted: Container[str] | None = None
-) -> AptList:
+def offers(name: str, text: bytes, releases: Mapping[str, bytes]) -> AptList:
     """Read a list.
 
     Parameters
@@ -134,8 +132,6 @@ def offers(
         Unpacked.
     releases : mapping of str to bytes
         The Release and InRelease files beside it, by name.
-    wanted : container of str, optional
-        Names of the packages to look for; all by default.
 
     Raises
     ------
@@ -150,7 +146,7 @@ def offers(
     for found in _OFFER.finditer(text):
         value = found[2].decode("ascii", "replace")
         if found[1] == b"Package":
-            package = value if wanted is None or value in wanted else ""
+            package = value
         elif package:
             if package not in versions or version_key(value) > version_key(versions[package]):
                 versions[package] = value

@@ -89,21 +89,20 @@ class InstalledPackages:
     packages: dict[str, list[Stanza]]
     status_day: str
     files: _Files
-    _lists: dict[frozenset[str], tuple[list[AptList], list[str]]] = field(default_factory=dict)
+    _lists: tuple[list[AptList], list[str]] | None = None
 
     @property
     def count(self) -> int:
         """Return how many packages are installed."""
         return sum(map(len, self.packages.values()))
 
-    def lists(self, wanted: Iterable[str]) -> tuple[list[AptList], list[str]]:
-        """Return apt's lists with what they offer of some packages, and why others could not be read."""
-        key = frozenset(wanted)
-        if key not in self._lists:
-            self._lists[key] = self._read_lists(key)
-        return self._lists[key]
+    def lists(self) -> tuple[list[AptList], list[str]]:
+        """Return apt's lists with all that they offer, read once, and why others could not be read."""
+        if self._lists is None:
+            self._lists = self._read_lists()
+        return self._lists
 
-    def _read_lists(self, wanted: frozenset[str]) -> tuple[list[AptList], list[str]]:
+    def _read_lists(self) -> tuple[list[AptList], list[str]]:
         names = self.files.names(_LISTS)
         releases = {name: self.files.text(_LISTS + name) for name in names if is_release(name)}
         found: list[AptList] = []
@@ -111,7 +110,7 @@ class InstalledPackages:
         for name in [name for name in names if is_list(name)][:_MAX_LISTS]:
             try:
                 text = unpacked_list(name, self.files.text(_LISTS + name))
-                found.append(offers(name, text, releases, wanted))
+                found.append(offers(name, text, releases))
             except ListError as error:
                 wrong.append(f"{display_text(name)}: {error}")
         return found, wrong
@@ -122,6 +121,21 @@ class InstalledPackages:
             if data := self.files.text(f"{_INFO}{name}.md5sums"):
                 return data
         return b""
+
+    def owning(self, paths: Iterable[str]) -> list[Stanza]:
+        """Return the packages whose sums name one of some absolute paths, also where /lib is /usr/lib."""
+        wanted = [path.lstrip("/") for path in paths]
+        needles = [
+            f"  {path}\n".encode("utf-8", "surrogateescape")
+            for path in (*wanted, *(path.removeprefix("usr/") for path in wanted))
+        ]
+        found = []
+        for stanzas in self.packages.values():
+            for stanza in stanzas:
+                sums = self.md5sums(stanza) + b"\n"
+                if any(needle in sums for needle in needles):
+                    found.append(stanza)
+        return found
 
     def left_out(self, path: str) -> bool:
         """Tell whether dpkg was told not to unpack a path (``path-exclude``: documentation, mostly)."""

@@ -144,11 +144,11 @@ def probe_host(
         are rows without a kind.
     """
     interpreters = [one for one in subjects if isinstance(one, Interpreter) and not one.image]
-    limits = search if search is not None else Search(max_depth=8, max_entries=100_000, max_seconds=10.0)
+    limits = search if search is not None else Search(max_depth=8, max_entries=100_000, max_seconds=5.0)
     found: dict[Path, None] = {}
     for one in interpreters:
         found |= dict.fromkeys(_resolved([*one.environments, *filter(None, [one.environment])]))
-    for folder in [Path.cwd()] if folders is None else folders:
+    for folder in _current_folder() if folders is None else folders:
         found |= dict.fromkeys(_resolved(environments_below(limits, folder)))
     if folders is None:
         found |= dict.fromkeys(
@@ -168,6 +168,14 @@ def probe_host(
         ENVIRONMENTS.name: ENVIRONMENTS.frame(rows),
         UV_BINARIES.name: UV_BINARIES.frame(uv_rows(uv_binaries(listed))),
     }
+
+
+def _current_folder() -> list[Path]:
+    try:
+        return [Path.cwd()]
+    except OSError:
+        # It has been removed.
+        return []
 
 
 def _resolved(paths: Iterable[Path]) -> Iterable[Path]:

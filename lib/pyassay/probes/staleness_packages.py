@@ -33,12 +33,20 @@ def system_packages_of(
         for row in libraries
         if row["package"] and row["package_manager"] not in ("", "wheel")
     }
+    if not isinstance(subject, Interpreter):
+        return found
+    # The interpreter itself, and its standard library: Debian spreads them over several packages.
+    paths = [subject.executable]
+    if subject.stdlib is not None:
+        paths += [subject.stdlib / name for name in ("os.py", "sqlite3/__init__.py", "tkinter/__init__.py")]
     image = image_of(subject)
-    if isinstance(subject, Interpreter) and (not image or image.startswith(ROOTFS)):
-        root = Path(image.removeprefix(ROOTFS) or "/")
-        executable = root / str(subject.executable).lstrip("/")
-        for owner in owners([executable], root).values():
-            found.setdefault(owner.package, (owner.manager, owner.version))
+    if image and not image.startswith(ROOTFS):
+        for stanza in packages_of(subject).owning(map(str, paths)):
+            found.setdefault(stanza.name, ("dpkg", stanza.version))
+        return found
+    root = Path(image.removeprefix(ROOTFS) or "/")
+    for owner in owners([root / str(path).lstrip("/") for path in paths], root).values():
+        found.setdefault(owner.package, (owner.manager, owner.version))
     return found
 
 
@@ -60,7 +68,7 @@ def candidate_rows(
         return []
     system = packages_of(subject)
     names = [name for name, (manager, _) in wanted.items() if manager == "dpkg"]
-    lists, wrong = system.lists(names) if names else ([], [])
+    lists, wrong = system.lists() if names else ([], [])
     day = today or datetime.now(UTC).date()
     rows = []
     for name, (manager, version) in sorted(wanted.items()):

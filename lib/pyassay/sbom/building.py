@@ -23,6 +23,7 @@ from cyclonedx.model.component_evidence import (
     Method,
     Occurrence,
 )
+from cyclonedx.model.dependency import Dependency
 from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -93,10 +94,16 @@ def bill(found: Found) -> str:
             carried.setdefault(carrier, []).append(component)
         else:
             top.append(component)
-    bom.register_dependency(root, top)
-    for carrier, components in carried.items():
-        bom.register_dependency(packages[carrier], components)
+    # Its own way to add them, one by one, takes time by the square of their number.
+    bom.dependencies = [
+        _needing(root, top),
+        *(_needing(packages[key], them) for key, them in carried.items()),
+    ]
     return JsonV1Dot6(bom).output_as_string(indent=1) + "\n"
+
+
+def _needing(component: Component, needed: Iterable[Component]) -> Dependency:
+    return Dependency(component.bom_ref, [Dependency(one.bom_ref) for one in needed])
 
 
 def _root(found: Found, distribution: Distribution) -> Component:

@@ -29,7 +29,7 @@ from pyassay.probes.bytes_records import parse_record, site_rows
 from pyassay.probes.bytes_sboms import Component, SbomError, components, library_of, sbom_rows
 from pyassay.probes.installed_packages import of_image, of_root
 from pyassay.subjects.artifacts import artifact
-from pyassay.subjects.model import Interpreter, SubjectKind
+from pyassay.subjects.model import Artifact, Interpreter, SubjectKind
 
 Rows = list[dict[str, Any]]
 
@@ -520,9 +520,13 @@ def engine() -> Any:
 
 
 def test_an_image_whose_files_were_changed(engine: Any) -> None:
+    packages = "usr/local/lib/python3.12/site-packages/"
+    installed = {packages + name: data for name, data in {**FILES, "pkg/a.py": b"import os"}.items()}
+    del installed[f"{packages}pkg/b.py"]
+    installed[packages + RECORD] = record_of(FILES)
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, data in database().items():
+        for name, data in (database() | installed).items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
@@ -537,10 +541,14 @@ def test_an_image_whose_files_were_changed(engine: Any) -> None:
         system = of_image(reference)
         rows = list(verified(system.packages["pkg"][0], system))
         assert of_image(reference) is system
+        image = Artifact("i", "i", SubjectKind.IMAGE, Path(reference), "image")
+        recorded = observe(image, [])
     finally:
         engine.remove_image(reference)
     found = {(row["file"], row["claim"], row["state"]) for row in rows}
     assert found == WRONG | {("/usr/bin/led-out", "dpkg", "missing")}
+    changed, missing = f"{packages}pkg/a.py", f"{packages}pkg/b.py"
+    assert states(recorded, "RECORD") == {("", "holds"), (changed, "differs"), (missing, "missing")}
     # Nothing in it can be started: the day is not known, and that is no error.
     assert (system.count, system.status_day) == (1, "")
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 from pyassay.subjects.display import display_text
 
-__all__ = ["LEFT", "STATES", "Budget", "Claims"]
+__all__ = ["LEFT", "STATES", "Budget", "Claims", "sha256"]
 
 STATES = (*("holds", "differs", "missing", "unlisted", "not in the SBOM", "not in the bytes", "not checked"),)
 LEFT = "too many bytes, or no time left"
 _SHOWN = 20
+_MAX_DIGESTED_BYTES = 64 << 30
 
 
 @dataclass(slots=True)
@@ -90,3 +92,20 @@ class Claims:
             "state": state,
             "reason": display_text(" ".join(reason.split()))[:300],
         }
+
+
+def sha256(stream: BinaryIO) -> str:
+    """Return the SHA-256 of a stream, hexadecimal.
+
+    Raises
+    ------
+    ValueError
+        If it does not end within 64 GiB.
+    """
+    digest, read = hashlib.sha256(), 0
+    while data := stream.read(1 << 20):
+        read += len(data)
+        if read > _MAX_DIGESTED_BYTES:
+            raise ValueError(f"more than {_MAX_DIGESTED_BYTES} bytes")
+        digest.update(data)
+    return digest.hexdigest()

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pyassay.probes.bytes_claims import LEFT, Budget, Claims
-from pyassay.probes.installed_packages import InstalledPackages, NotRead, Stanza, packages_of
+from pyassay.probes.installed_packages import InstalledPackages, Stanza, packages_of
+from pyassay.probes.package_files import NotRead
 from pyassay.probes.staleness_packages import system_packages_of
 from pyassay.subjects.model import Artifact, Interpreter
 

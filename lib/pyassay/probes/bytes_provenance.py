@@ -8,16 +8,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from pyassay.filetree import FileTreeError, Member, open_tree
 from pyassay.filetree.folder import open_regular
-from pyassay.probes.bytes_claims import Budget, Claims
+from pyassay.probes.bytes_claims import Budget, Claims, sha256
 from pyassay.probes.bytes_dpkg import dpkg_rows
 from pyassay.probes.bytes_records import archive_rows, site_rows
 from pyassay.probes.bytes_sboms import sbom_rows
+from pyassay.probes.installed_packages import image_of, packages_of
 from pyassay.probes.observations import Column, TableSchema
 from pyassay.subjects.bounded import entries, head
+from pyassay.subjects.images import ROOTFS
 from pyassay.subjects.model import Artifact, Interpreter, Subject, SubjectKind
 
 if TYPE_CHECKING:
@@ -57,7 +59,6 @@ _SBOM = re.compile(r"(?P<folder>(?:.*/)?[^/]+\.dist-info)/sboms/[^/]+")
 _MAX_TEXT_BYTES = 32 << 20
 _MAX_TEXTS_BYTES = 128 << 20
 _MAX_SBOMS = 50
-_MAX_DIGESTED_BYTES = 64 << 30
 
 
 def probe(subject: Subject, libraries: Iterable[Mapping[str, Any]] | None = None) -> dict[str, pd.DataFrame]:
@@ -99,10 +100,10 @@ def observe(subject: Subject, libraries: Iterable[Mapping[str, Any]] | None = No
 def _of_system(subject: Subject, libraries: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     budget = Budget()
     yield from dpkg_rows(subject, libraries, budget)
-    if not isinstance(subject, Interpreter) or subject.image:
-        unread = Claims("RECORD", "installed distributions")
-        unread.tell("not checked", "", reason="packages in an image are not compared with their RECORD")
-        yield from unread.rows()
+    if image_of(subject):
+        yield from _of_image(subject)
+        return
+    if not isinstance(subject, Interpreter):
         return
     roots = [
         path
@@ -114,6 +115,24 @@ def _of_system(subject: Subject, libraries: list[Mapping[str, Any]]) -> Iterator
         for folder in entries(site):
             if folder.name.endswith(".dist-info"):
                 yield from _of_distribution(folder, libraries)
+
+
+def _of_image(subject: Subject) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the distributions of an image, or of one interpreter in it."""
+    image = image_of(subject)
+    sites = subject.site_folders if isinstance(subject, Interpreter) else None
+    if image.startswith(ROOTFS):
+        root = Path(image.removeprefix(ROOTFS))
+        yield from site_rows([root / str(site).lstrip("/") for site in sites or ()], [root])
+        return
+    found = packages_of(subject).distributions
+    if found is not None:
+        wanted = {
+            path: text
+            for path, text in found.records.items()
+            if sites is None or Path(f"/{path}").parent.parent in sites
+        }
+        yield from archive_rows(wanted, found.sums, found.wrong, whole=False)
 
 
 def _above(site: Path) -> Path | None:
@@ -176,22 +195,12 @@ def _digest(path: Path) -> Iterator[dict[str, Any]]:
     claims = Claims("digest", path.name)
     try:
         with open_regular(path) as stream:
-            found = _sha256(stream)
+            found = sha256(stream)
     except (OSError, ValueError) as error:
         claims.tell("not checked", path.name, reason=str(error))
     else:
         claims.tell("not checked", path.name, "", found, "no published list of digests is at hand")
     yield from claims.rows()
-
-
-def _sha256(stream: BinaryIO) -> str:
-    digest, read = hashlib.sha256(), 0
-    while data := stream.read(1 << 20):
-        read += len(data)
-        if read > _MAX_DIGESTED_BYTES:
-            raise ValueError(f"more than {_MAX_DIGESTED_BYTES} bytes")
-        digest.update(data)
-    return digest.hexdigest()
 
 
 @dataclass(slots=True)
@@ -225,6 +234,6 @@ class _Read:
                     else:
                         self.records[item.path] = data
                 else:
-                    self.sums[item.path] = _sha256(stream)
+                    self.sums[item.path] = sha256(stream)
         except (FileTreeError, OSError, ValueError) as error:
             self.wrong[item.path] = " ".join(str(error).split()).removeprefix(f"{item.path}: ")

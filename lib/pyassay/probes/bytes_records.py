@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
-import hashlib
 import os
 import posixpath
 import re
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pyassay.filetree.folder import open_regular
-from pyassay.probes.bytes_claims import LEFT, Budget, Claims
+from pyassay.probes.bytes_claims import LEFT, Budget, Claims, sha256
 from pyassay.subjects.bounded import entries, head
 
 __all__ = ["Recorded", "archive_rows", "parse_record", "site_rows"]
@@ -201,7 +200,7 @@ class _Site:
         try:
             with open_regular(real) as stream:
                 self.budget.bytes_left -= os.fstat(stream.fileno()).st_size
-                found = hashlib.file_digest(stream, "sha256").hexdigest() if line.algorithm else ""
+                found = sha256(stream) if line.algorithm else ""
         except FileNotFoundError:
             if not _made_later(line.path):
                 claims.add("missing", line.path, line.digest, reason=self.remark)

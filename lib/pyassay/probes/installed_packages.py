@@ -2,53 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Protocol
 
-from pyassay.filetree import FileTree, FileTreeError, Member, open_tree
-from pyassay.filetree.folder import open_regular
-from pyassay.probes.apt_lists import (
-    MAX_LIST_BYTES,
-    AptList,
-    ListError,
-    is_list,
-    is_release,
-    offers,
-    unpacked_list,
+from pyassay.filetree import open_tree
+from pyassay.probes.apt_lists import AptList, ListError, is_list, is_release, offers, unpacked_list
+from pyassay.probes.package_files import (
+    INFO,
+    LISTS,
+    STATUS,
+    Distributions,
+    Export,
+    Folder,
+    SystemFiles,
 )
-from pyassay.subjects.bounded import entries, head
 from pyassay.subjects.display import display_text
 from pyassay.subjects.images import ROOTFS
 from pyassay.subjects.model import Artifact, Interpreter, SubjectKind
 
-__all__ = ["InstalledPackages", "NotRead", "Stanza", "image_of", "of_image", "of_root", "packages_of"]
+__all__ = ["InstalledPackages", "Stanza", "image_of", "of_image", "of_root", "packages_of"]
 
-STATUS = "var/lib/dpkg/status"
-_INFO = "var/lib/dpkg/info/"
-_LISTS = "var/lib/apt/lists/"
-_MAX_TEXT_BYTES = 64 << 20
-_MAX_KEPT_BYTES = 128 << 20
-_MAX_FILE_BYTES = 1 << 30
 _MAX_LISTS = 200
-_SETTINGS = re.compile(r"etc/dpkg/dpkg\.cfg(?:\.d/[^/]+)?")
 _EXCLUSION = re.compile(r"^\s*path-(exclude|include)\s*[= ]\s*(\S{1,500})\s*$", re.MULTILINE)
 _STAT_S = 20.0
-
-
-class NotRead(Exception):  # noqa: N818 - an answer, not a failure of ours
-    """A file of a system could not be read: one line, why; ``absent`` tells that it is not there."""
-
-    def __init__(self, reason: str, *, absent: bool = False) -> None:
-        super().__init__(reason)
-        self.absent = absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +42,6 @@ class Stanza:
     conffiles: tuple[tuple[str, str], ...] = ()
 
 
-class _Files(Protocol):
-    """Where the files of a system are read from."""
-
-    def text(self, path: str) -> bytes:
-        """Return a text of the databases; empty when it is absent."""
-
-    def names(self, folder: str) -> list[str]:
-        """Return the names in a folder of the databases."""
-
-    def md5(self, path: str) -> str:
-        """Return the MD5 of a file as dpkg has it; raises NotRead."""
-
-
 @dataclass(slots=True)
 class InstalledPackages:
     """What dpkg and apt know of one system.
@@ -84,11 +52,15 @@ class InstalledPackages:
         Those installed, by name: one for each architecture.
     status_day : str
         When dpkg last wrote its database (ISO 8601); empty: not known.
+    distributions : Distributions or None
+        Of an image, what is needed to compare Python's packages with their RECORD; elsewhere the files
+        themselves are at hand.
     """
 
     packages: dict[str, list[Stanza]]
     status_day: str
-    files: _Files
+    files: SystemFiles
+    distributions: Distributions | None = None
     _lists: tuple[list[AptList], list[str]] | None = None
 
     @property
@@ -103,13 +75,13 @@ class InstalledPackages:
         return self._lists
 
     def _read_lists(self) -> tuple[list[AptList], list[str]]:
-        names = self.files.names(_LISTS)
-        releases = {name: self.files.text(_LISTS + name) for name in names if is_release(name)}
+        names = self.files.names(LISTS)
+        releases = {name: self.files.text(LISTS + name) for name in names if is_release(name)}
         found: list[AptList] = []
         wrong: list[str] = []
         for name in [name for name in names if is_list(name)][:_MAX_LISTS]:
             try:
-                text = unpacked_list(name, self.files.text(_LISTS + name))
+                text = unpacked_list(name, self.files.text(LISTS + name))
                 found.append(offers(name, text, releases))
             except ListError as error:
                 wrong.append(f"{display_text(name)}: {error}")
@@ -118,7 +90,7 @@ class InstalledPackages:
     def md5sums(self, package: Stanza) -> bytes:
         """Return what dpkg noted of the files of a package; empty: nothing (it has none, or no sums)."""
         for name in (f"{package.name}:{package.architecture}", package.name):
-            if data := self.files.text(f"{_INFO}{name}.md5sums"):
+            if data := self.files.text(f"{INFO}{name}.md5sums"):
                 return data
         return b""
 
@@ -179,7 +151,7 @@ def of_root(root: Path = Path("/")) -> InstalledPackages:
     except OSError:
         changed = 0
     try:
-        lists = (root / _LISTS).stat().st_mtime_ns
+        lists = (root / LISTS).stat().st_mtime_ns
     except OSError:
         lists = 0
     return _of_root(root, changed, lists)
@@ -187,7 +159,7 @@ def of_root(root: Path = Path("/")) -> InstalledPackages:
 
 @lru_cache(maxsize=16)
 def _of_root(root: Path, changed_ns: int, _: int) -> InstalledPackages:
-    files = _Folder(root.resolve())
+    files = Folder(root.resolve())
     day = datetime.fromtimestamp(changed_ns / 1e9, UTC).date().isoformat() if changed_ns else ""
     return InstalledPackages(_stanzas(files.text(STATUS)), day, files)
 
@@ -209,7 +181,7 @@ def of_image(reference: str) -> InstalledPackages:
         digest = engine.digest(reference)
         if digest not in _images:
             with engine.export(reference) as stream, open_tree(stream, name=reference, nested=False) as tree:
-                files = _Export.of(tree)
+                files = Export.of(tree)
             day = ""
             if files.text(STATUS):
                 try:
@@ -222,7 +194,7 @@ def of_image(reference: str) -> InstalledPackages:
                     day = _day_of(said.stdout) if said.ok else ""
                 except EngineError:
                     day = ""
-            _images[digest] = InstalledPackages(_stanzas(files.text(STATUS)), day, files)
+            _images[digest] = InstalledPackages(_stanzas(files.text(STATUS)), day, files, files.distributions)
     return _images[digest]
 
 
@@ -231,127 +203,6 @@ def _day_of(seconds: bytes) -> str:
     if not text.isdigit() or len(text) > 11:
         return ""
     return datetime.fromtimestamp(int(text), UTC).date().isoformat()
-
-
-@dataclass(frozen=True, slots=True)
-class _Folder:
-    root: Path
-
-    def text(self, path: str) -> bytes:
-        real = self._inside(path)
-        limit = MAX_LIST_BYTES if path.startswith(_LISTS) else _MAX_TEXT_BYTES
-        return head(real, limit) if real is not None else b""
-
-    def names(self, folder: str) -> list[str]:
-        real = self._inside(folder)
-        return [path.name for path in entries(real)] if real is not None else []
-
-    def md5(self, path: str) -> str:
-        # The links of the system itself (lib -> usr/lib) are followed, but not out of it.
-        real = self._inside(path)
-        if real is None:
-            raise NotRead("it leads out of the root file system, or in circles")
-        try:
-            with open_regular(real) as stream:
-                return _md5(stream)
-        except FileNotFoundError:
-            raise NotRead("no such file", absent=True) from None
-        except OSError as error:
-            raise NotRead(error.strerror or "not a regular file") from error
-
-    def _inside(self, path: str) -> Path | None:
-        try:
-            real = (self.root / path).resolve()
-        except (OSError, RuntimeError, ValueError):
-            return None
-        return real if real.is_relative_to(self.root) else None
-
-
-@dataclass(slots=True)
-class _Export:
-    """What is kept of an image: the texts of its databases, the MD5 of every file, the links."""
-
-    texts: dict[str, bytes] = field(default_factory=dict)
-    sums: dict[str, str] = field(default_factory=dict)
-    links: dict[str, str] = field(default_factory=dict)
-    wrong: dict[str, str] = field(default_factory=dict)
-    listed: dict[str, list[str]] = field(default_factory=dict)
-    left: int = _MAX_KEPT_BYTES
-
-    @classmethod
-    def of(cls, tree: FileTree) -> _Export:
-        found = cls()
-        for item in tree:
-            if not isinstance(item, Member):
-                found.wrong[item.path] = item.reason
-            elif item.kind == "symlink":
-                found.links[item.path] = item.target
-            elif item.kind == "hardlink" and item.target in found.sums:
-                found.sums[item.path] = found.sums[item.target]
-            elif item.kind == "file":
-                found._take(item)
-        return found
-
-    def _take(self, item: Member) -> None:
-        folder, _, name = item.path.rpartition("/")
-        wanted = (
-            item.path == STATUS
-            or (folder + "/" == _INFO and name.endswith(".md5sums"))
-            or (folder + "/" == _LISTS and (is_list(name) or is_release(name)))
-            or _SETTINGS.fullmatch(item.path)
-        )
-        try:
-            with item.open() as stream:
-                if wanted and item.size_bytes <= self.left:
-                    data = stream.read()
-                    self.left -= len(data)
-                    self.texts[item.path] = data
-                    self.listed.setdefault(f"{folder}/", []).append(name)
-                    self.sums[item.path] = hashlib.md5(data, usedforsecurity=False).hexdigest()
-                else:
-                    self.sums[item.path] = _md5(stream)
-        except (FileTreeError, OSError) as error:
-            self.wrong[item.path] = " ".join(str(error).split())[:200]
-
-    def text(self, path: str) -> bytes:
-        return self.texts.get(path, b"")
-
-    def names(self, folder: str) -> list[str]:
-        return self.listed.get(folder, [])
-
-    def md5(self, path: str) -> str:
-        real = self._resolved(path)
-        if real in self.sums:
-            return self.sums[real]
-        if real in self.wrong:
-            raise NotRead(self.wrong[real])
-        raise NotRead("no such file", absent=True)
-
-    def _resolved(self, path: str) -> str:
-        """Follow links, those of folders on the way, too; one that leads up from the root stays there."""
-        for _ in range(40):
-            parts = path.split("/")
-            for length in range(1, len(parts) + 1):
-                link = "/".join(parts[:length])
-                if link in self.links:
-                    base = "/" if self.links[link].startswith("/") else f"/{posixpath.dirname(link)}"
-                    rest = posixpath.join(base, self.links[link], *parts[length:])
-                    path = posixpath.normpath(rest).lstrip("/")
-                    break
-            else:
-                return path
-        return path
-
-
-def _md5(stream: BinaryIO) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    read = 0
-    while data := stream.read(1 << 20):
-        read += len(data)
-        if read > _MAX_FILE_BYTES:
-            raise NotRead(f"more than {_MAX_FILE_BYTES} bytes")
-        digest.update(data)
-    return digest.hexdigest()
 
 
 def _stanzas(status: bytes) -> dict[str, list[Stanza]]:

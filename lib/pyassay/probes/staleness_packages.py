@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 from pyassay.probes.apt_lists import AptList, newest_day
 from pyassay.probes.installed_packages import InstalledPackages, image_of, packages_of
 from pyassay.subjects.debian_versions import version_key
-from pyassay.subjects.images import ROOTFS
 from pyassay.subjects.model import Artifact, Interpreter, SubjectKind
 from pyassay.subjects.packages import owners
 
@@ -39,13 +37,11 @@ def system_packages_of(
     paths = [subject.executable]
     if subject.stdlib is not None:
         paths += [subject.stdlib / name for name in ("os.py", "sqlite3/__init__.py", "tkinter/__init__.py")]
-    image = image_of(subject)
-    if image and not image.startswith(ROOTFS):
+    if image_of(subject):
         for stanza in packages_of(subject).owning(map(str, paths)):
             found.setdefault(stanza.name, ("dpkg", stanza.version))
         return found
-    root = Path(image.removeprefix(ROOTFS) or "/")
-    for owner in owners([root / str(path).lstrip("/") for path in paths], root).values():
+    for owner in owners(paths).values():
         found.setdefault(owner.package, (owner.manager, owner.version))
     return found
 

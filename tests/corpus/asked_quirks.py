@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from datetime import datetime
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import pytest
 from pyassay.probes.compatibility import NOT_MEASURED, QUIRKS, Settings, probe
 from pyassay.probes.quirks import catalogue
+from pyassay.probes.quirks.scripts import sources
 from pyassay.subjects import Interpreter, find
 
 Row = dict[str, Any]
@@ -85,10 +85,9 @@ def check_sound(rows: dict[str, Row], subject: Interpreter) -> None:
 
 
 def names_of(quirk: str) -> dict[str, Any]:
-    """Return what a guest script defines, as it would be run."""
-    guest = files("pyassay.probes") / "guest"
+    """Return what a guest script and its parts define, as it would be run."""
     namespace: dict[str, Any] = {}
-    for part in ("quirk.py", f"quirks/{quirk}.py"):
-        exec(compile((guest / part).read_text(encoding="utf-8"), part, "exec"), namespace)
+    for source in sources(quirk):
+        exec(compile(source, f"guest script of {quirk}", "exec"), namespace)
     shutil.rmtree(namespace["SCRATCH"])
     return namespace

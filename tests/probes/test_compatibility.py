@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from pyassay.gathering import gather
 from pyassay.probes import compatibility
-from pyassay.probes.compatibility import MEASURED, NOT_MEASURED, QUIRKS, Settings, probe, quirk_scripts
-from pyassay.probes.quirks import CONSEQUENCES, CatalogueError, Quirk, Reading, _quirk, catalogue
+from pyassay.probes.compatibility import MEASURED, NOT_MEASURED, QUIRKS, Settings, probe
+from pyassay.probes.quirks import CONSEQUENCES, CatalogueError, Quirk, Reading, _quirk, catalogue, scripts
 from pyassay.subjects.model import Artifact, Interpreter, SubjectKind
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Put scripts of the test's own in place of the catalogue's."""
-    scripts: dict[str, bytes] = {}
-    monkeypatch.setattr(compatibility, "_script", scripts.__getitem__)
-    monkeypatch.setattr(compatibility, "catalogue", lambda: {name: _question(name) for name in scripts})
-    return scripts
+    own: dict[str, bytes] = {}
+    monkeypatch.setattr(scripts, "_script", own.__getitem__)
+    monkeypatch.setattr(compatibility, "catalogue", lambda: {name: _question(name) for name in own})
+    return own
 
 
 def _question(name: str) -> Quirk:
@@ -35,7 +35,42 @@ def answer(interpreter: Interpreter, name: str = "it") -> dict[str, object]:
 
 
 def test_every_question_has_its_script_and_every_script_its_question() -> None:
-    assert {path.stem for path in quirk_scripts()} == set(catalogue())
+    assert set(scripts.names()) == set(catalogue())
+
+
+def test_every_part_is_there_and_asked_for() -> None:
+    asked_for: set[str] = set()
+    for name in scripts.names():
+        compile(scripts.assembled(name, "token", {}), name, "exec", dont_inherit=True)
+        asked_for.update(scripts.parts_of(scripts.sources(name)[-1]))
+    assert asked_for == set(scripts.part_names())
+
+
+def test_a_part_that_there_is_not_is_named(asked: dict[str, bytes], running_interpreter: Interpreter) -> None:
+    asked["it"] = b"# with: terminal tea\ndef observe():\n    return 'yes', ''\n"
+    with pytest.raises(CatalogueError, match=r"^guest/quirks/it\.py: .* 'tea'"):
+        answer(running_interpreter)
+
+
+def test_a_script_that_there_is_not_is_named() -> None:
+    with pytest.raises(CatalogueError, match=r"^nonsense: no such script"):
+        scripts.assembled("nonsense", "token", {})
+
+
+def test_parts_stand_before_the_script(asked: dict[str, bytes], running_interpreter: Interpreter) -> None:
+    asked["it"] = (
+        b"# with: terminal\nSHOWN = shown(b'\\x1b[1mbold')\ndef observe():\n    return 'yes', SHOWN\n"
+    )
+    assert answer(running_interpreter)["observed"] == "bold"
+
+
+def test_the_scratch_folder_is_not_told(asked: dict[str, bytes], running_interpreter: Interpreter) -> None:
+    # By the script itself, before anything is cut off; the probe's own pattern would miss such a half.
+    asked["it"] = b"def observe():\n    return 'yes', 'x' * 580 + ' ' + SCRATCH + '/f'\n"
+    asked["other"] = b"def observe():\n    raise NotMeasured('no ' + SCRATCH + '/f')\n"
+    frame = probe(running_interpreter)[QUIRKS.name].set_index("quirk")
+    assert frame.loc["it", "observed"] == "x" * 580 + " {scratch}/f"
+    assert frame.loc["other", "reason"] == "no {scratch}/f"
 
 
 def test_every_consequence_has_questions() -> None:

@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +23,9 @@ from pyassay.places.host import Completed, StartError
 from pyassay.places.host import run as run_here
 from pyassay.probes.observations import Column, TableSchema
 from pyassay.probes.quirks import Quirk, catalogue
+from pyassay.probes.quirks.scripts import assembled
 from pyassay.probes.regrtest import TABLE as REGRTEST
 from pyassay.probes.regrtest import probe as run_own_tests
-from pyassay.subjects.identity import guest_script
 from pyassay.subjects.model import Interpreter, Subject
 
 if TYPE_CHECKING:
@@ -187,14 +185,7 @@ def _given(subject: Interpreter) -> Iterator[Mapping[str, Any]]:
 def _ask(subject: Interpreter, quirk: Quirk, run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of one question."""
     token = f"quirk-answer-{secrets.token_hex(8)}"
-    source = b"\n".join(
-        (
-            f"TOKEN, GIVEN = {token!r}, {dict(given)!r}".encode(),
-            guest_script("quirk"),
-            _script(quirk.id),
-            b"_main(observe)\n",
-        )
-    )
+    source = assembled(quirk.id, token, given)
     flags = _OLD_FLAGS if subject.version.startswith("2.") else _FLAGS
     found: dict[str, Any] = {}
     duration = 0.0
@@ -216,10 +207,6 @@ def _ask(subject: Interpreter, quirk: Quirk, run: Run, given: Mapping[str, Any])
         "duration_s": round(duration, 3),
         **found,
     }
-
-
-def _script(name: str) -> bytes:
-    return files("pyassay.probes").joinpath("guest", "quirks", f"{name}.py").read_bytes()
 
 
 def _answer(completed: Completed, token: str, quirk: Quirk) -> dict[str, Any]:
@@ -279,9 +266,3 @@ def _line(value: object) -> str:
 def _shortened(text: str) -> str:
     """Return text with one name for scratch folders, which are never the same twice."""
     return _SCRATCH.sub("{scratch}", text)
-
-
-def quirk_scripts() -> list[Path]:
-    """Return the guest scripts that there are: one for each question of the catalogue."""
-    folder = files("pyassay.probes").joinpath("guest", "quirks")
-    return sorted(Path(str(item)) for item in folder.iterdir() if item.name.endswith(".py"))

@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyassay.places.host import run
 from pyassay.probes.quirks import catalogue
+from pyassay.probes.quirks.scripts import assembled
 from pyassay.subjects import Interpreter, find
 
 _TOKEN = "quirk-under-test"
@@ -67,13 +67,7 @@ def ask(tmp_path: Path) -> Ask:
         given: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Observed:
-        guest = files("pyassay.probes") / "guest"
-        parts = [
-            f"TOKEN, GIVEN = {_TOKEN!r}, {dict(given or {})!r}",
-            (guest / "quirk.py").read_text(encoding="utf-8"),
-            (guest / "quirks" / f"{quirk}.py").read_text(encoding="utf-8"),
-            "_main(observe)",
-        ]
+        source = assembled(quirk, _TOKEN, given or {})
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)
         # Python 2 knows no -I.
@@ -81,7 +75,7 @@ def ask(tmp_path: Path) -> Ask:
             ended = run(
                 [str(executable), *flags],
                 timeout_s=90,
-                input_bytes="\n".join(parts).encode(),
+                input_bytes=source,
                 extra_environment={"TMPDIR": str(home), "HOME": str(home), **(environment or {})},
             )
             for line in ended.stdout.decode("utf-8", "replace").splitlines():

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyassay.places.host import run
 from pyassay.probes.quirks import catalogue
+from pyassay.probes.quirks.scripts import assembled
 from pyassay.subjects import Interpreter
 
 Ask = Callable[..., Any]
 BuiltBy = Callable[[str], Interpreter]
 
 QUIRKS = [quirk.id for quirk in catalogue().values() if quirk.consequence == "terminals"]
-SCRIPTS = files("pyassay.probes") / "guest" / "quirks"
-TYPED = ["repl_dumb_warning", "readline_gnu_bindings", "new_repl", "pty_utf8", "curses_wide"]
 
 
 @pytest.mark.parametrize("quirk", QUIRKS)
@@ -87,17 +84,13 @@ def test_a_prompt_that_never_comes_is_not_measured(
     sick = tmp_path / "sick-python"
     sick.write_text(f"#!/bin/sh\n{body}\n")
     sick.chmod(0o755)
-    parts = [
-        "TOKEN, GIVEN = 'sick', {}",
-        (SCRIPTS.parent / "quirk.py").read_text(),
-        f"EXECUTABLE = {str(sick)!r}",
-        (SCRIPTS / f"{quirk}.py").read_text(),
-        "_main(observe)",
-    ]
+    own = b"EXECUTABLE = sys.executable\n"
+    source = assembled(quirk, "sick", {})
+    assert source.count(own) == 1
     ended = run(
         [sys.executable, "-I", "-B", "-"],
         timeout_s=60,
-        input_bytes="\n".join(parts).encode(),
+        input_bytes=source.replace(own, f"EXECUTABLE = {str(sick)!r}\n".encode()),
         extra_environment={"TMPDIR": str(tmp_path)},
     )
     said = json.loads(ended.stdout.decode().splitlines()[-1].removeprefix("sick "))
@@ -107,13 +100,3 @@ def test_a_prompt_that_never_comes_is_not_measured(
     # Killed, and reaped: nothing of it runs on.
     processes = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
     assert not any(os.fsencode(sick) in words for words in processes)
-
-
-def test_the_scripts_that_type_do_it_the_same_way() -> None:
-    bodies: set[str] = set()
-    for script in TYPED:
-        text = (SCRIPTS / f"{script}.py").read_text()
-        body = re.search(r"^def shown.*?(?=^def (?!shown|converse))", text, re.S | re.M)
-        assert body is not None
-        bodies.add(body[0].strip())
-    assert len(bodies) == 1

@@ -7,11 +7,11 @@ import shutil
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from corpus.asked_quirks import names_of
 from pyassay.places.host import run
 from pyassay.probes.quirks import catalogue
 from pyassay.subjects import Interpreter
@@ -20,7 +20,6 @@ Ask = Callable[..., Any]
 BuiltBy = Callable[[str], Interpreter]
 
 QUIRKS = [quirk.id for quirk in catalogue().values() if quirk.consequence == "tls"]
-SCRIPTS = files("pyassay.probes") / "guest" / "quirks"
 
 
 def _version(one: Interpreter) -> tuple[int, ...]:
@@ -99,36 +98,23 @@ def test_settings_from_outside_do_not_mislead(built_by: BuiltBy, ask: Ask, tmp_p
     assert ask("ca_lookup", executable, environment=there).answer == "both"
 
 
-def _certificates(script: str) -> list[tuple[str, str]]:
-    text = (SCRIPTS / f"{script}.py").read_text()
-    found = re.findall(
-        r'^([A-Z]+) = u"""\\\n(-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n)', text, re.S | re.M
-    )
-    assert found
-    return found
-
-
-@pytest.mark.parametrize(
-    "script", ["ca_lookup", "bad_certificates", "tls_versions", "crypto_policy", "keylog"]
-)
-def test_the_certificates_outlive_us_all(script: str, tmp_path: Path) -> None:
-    for name, text in _certificates(script):
+def test_the_certificates_outlive_us_all(tmp_path: Path) -> None:
+    given = names_of("bad_certificates")
+    for name, valid_until in (("AUTHORITY", 2110), ("SERVER", 2110), ("EXPIRED", None)):
         path = tmp_path / f"{name}.pem"
-        path.write_text(text)
+        path.write_text(given[name])
         decoded = ssl._ssl._test_decode_cert(str(path))
         ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(decoded["notAfter"]), UTC)
-        assert (ends < datetime(2021, 1, 1, tzinfo=UTC)) if name == "EXPIRED" else ends.year > 2110
-    # One authority, one server: the scripts cannot share a file, but must not drift apart.
-    ours = dict(_certificates(script))
-    assert ours["SERVER"] == dict(_certificates("ca_lookup"))["SERVER"]
+        assert (ends.year > valid_until) if valid_until else (ends < datetime(2021, 1, 1, tzinfo=UTC))
 
 
 def test_the_hashed_name_is_that_of_the_authority(tmp_path: Path) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("no openssl here")
+    given = names_of("ca_lookup")
     authority = tmp_path / "authority.pem"
-    authority.write_text(dict(_certificates("ca_lookup"))["AUTHORITY"])
+    authority.write_text(given["AUTHORITY"])
     ended = run(["openssl", "x509", "-noout", "-hash", "-in", authority], timeout_s=10)
     hashed = ended.stdout.decode().strip()
     assert re.fullmatch("[0-9a-f]{8}", hashed)
-    assert f'HASHED_NAME = "{hashed}.0"' in (SCRIPTS / "ca_lookup.py").read_text()
+    assert given["HASHED_NAME"] == f"{hashed}.0"

@@ -1,8 +1,10 @@
 """What every quirk probe has at hand. Run inside a foreign interpreter (2.7, 3.6 and newer).
 
-A line ``TOKEN, GIVEN = ...`` is put before it; the quirk's own script, which defines ``observe()``, and a call
-of ``_main(observe)`` after it. ``observe`` returns ``(answer, what was seen)`` or ``(answer, what was seen,
-details)``, or raises NotMeasured or NotApplicable with the reason. Prints one line: the token and a JSON object.
+A line ``TOKEN, GIVEN = ...`` is put before it; the parts of ``quirk_parts`` that the quirk's own script asks for
+(``# with: terminal elf`` in its first line), that script, which defines ``observe()``, and a call of
+``_main(observe)`` after it. ``observe`` returns ``(answer, what was seen)`` or ``(answer, what was seen,
+details)``, or raises NotMeasured or NotApplicable with the reason; in what is said the scratch folder is called
+``{scratch}``. Prints one line: the token and a JSON object.
 """
 import sys
 
@@ -10,6 +12,7 @@ import sys
 sys.path[:] = [folder for folder in sys.path if folder not in ("", ".")]
 
 import errno
+import importlib
 import json
 import os
 import shutil
@@ -27,6 +30,8 @@ EXECUTABLE = sys.executable
 REAL = os.path.realpath(sys.executable)
 BASE_PREFIX = getattr(sys, "base_prefix", sys.prefix)
 SCRATCH = tempfile.mkdtemp(prefix="quirk-")
+# How Python is told to take no notice of settings, as far as it can be; 3.4 brought -I.
+ISOLATED = "-I" if sys.version_info >= (3, 4) else "-E"
 SEEN_CHARACTERS = 600
 OUTPUT_BYTES = 1 << 20
 
@@ -61,6 +66,15 @@ class Ended(object):
 def text_of(data):
     """Return bytes as text, whatever they are."""
     return data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+
+
+def line_with(words, *texts):
+    """Return the first line of the texts that holds one of the words, stripped; an empty text when none does."""
+    for text in texts:
+        for line in text.splitlines():
+            if any(word in line for word in words):
+                return line.strip()
+    return ""
 
 
 def clean(extra=None):
@@ -154,6 +168,14 @@ def need(*names):
     raise NotMeasured("this place has no %s" % " or ".join(names))
 
 
+def imported(name, lacking):
+    """Return a module; NotApplicable, by what this Python lacks, when it cannot be imported."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise NotApplicable("%s: %s" % (lacking, error))
+
+
 def write(name, text):
     """Write a text file in the scratch folder and return its path."""
     path = os.path.join(SCRATCH, name)
@@ -176,6 +198,12 @@ def mapped(*words):
     return sorted(path for path in paths if any(word in os.path.basename(path) for word in words))
 
 
+def _without_scratch(text):
+    for folder in (os.path.realpath(SCRATCH), SCRATCH):
+        text = text.replace(text_of(folder), "{scratch}")
+    return text
+
+
 def _main(observe):
     result = {"outcome": "measured", "answer": "", "observed": "", "reason": "", "details": {}}
     try:
@@ -193,7 +221,7 @@ def _main(observe):
     finally:
         shutil.rmtree(SCRATCH, ignore_errors=True)
     for key in ("observed", "reason"):
-        result[key] = " ".join(text_of(result[key]).split())[:SEEN_CHARACTERS]
+        result[key] = " ".join(_without_scratch(text_of(result[key])).split())[:SEEN_CHARACTERS]
     # What the probe printed before must not run into it.
     sys.stdout.write("\n%s %s\n" % (TOKEN, json.dumps(result, sort_keys=True, default=repr)))
     sys.stdout.flush()

@@ -13,10 +13,7 @@ def names(ssl, string):
 
 
 def observe():
-    try:
-        import ssl
-    except ImportError as error:
-        raise NotApplicable("this Python has no OpenSSL: %s" % error)
+    ssl = imported("ssl", "this Python has no OpenSSL")
     if sys.version_info < (3, 7):
         raise NotApplicable("before Python 3.7 the list is in ssl.py, the same everywhere")
     import sysconfig

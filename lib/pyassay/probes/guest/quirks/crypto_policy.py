@@ -1,23 +1,5 @@
-# Made once by openssl for this: the certificate of localhost, signed by an authority whose key was thrown
-# away. It is worth nothing elsewhere, so that its key is no secret.
-SERVER = u"""\
------BEGIN CERTIFICATE-----
-MIIBmjCCAUCgAwIBAgIBAjAKBggqhkjOPQQDAjAaMRgwFgYDVQQDDA9weWFzc2F5
-IHRlc3QgQ0EwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQ
-BgNVBAMMCWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCr51ynB
-0RgtAXbnzFjJf8DtacFYKnTUKosLCDzv7ljrgzUtQW5Pehg/fb7UxBDsn/n7RFsQ
-2GUX+TKtRe1iJAejezB5MAwGA1UdEwEB/wQCMAAwFAYDVR0RBA0wC4IJbG9jYWxo
-b3N0MB0GA1UdDgQWBBTKa+h79H8DSG8bYDlr1ComCiq7pjAfBgNVHSMEGDAWgBTq
-UcjauWrEbmYOwg071iBSe7QnNjATBgNVHSUEDDAKBggrBgEFBQcDATAKBggqhkjO
-PQQDAgNIADBFAiA9aSTAjc5FTZ74LhD8eYzkGhnXGUlYT75UPji1Iy/nPwIhAOy+
-urfA2DDmg4NUGlOP9tBFwsrC3qwpp8OBRETRGIAc
------END CERTIFICATE-----
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgdWsqndeDEKW5d4f2
-Ugmqp422gjr8i2zFHhfR8pmXWqqhRANCAAQq+dcpwdEYLQF258xYyX/A7WnBWCp0
-1CqLCwg87+5Y64M1LUFuT3oYP32+1MQQ7J/5+0RbENhlF/kyrUXtYiQH
------END PRIVATE KEY-----
-"""
+# with: certificates handshake
+
 CONFIGURATION = u"""\
 openssl_conf = all
 [all]
@@ -27,24 +9,9 @@ system_default = policy
 [policy]
 MinProtocol = TLSv1.3
 """
-CHILD = """
-import ssl, sys, warnings
+CHILD = IN_MEMORY + """
+import warnings
 warnings.simplefilter("ignore")
-
-def handshake(client, server):
-    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = [client.wrap_bio(back, there, server_hostname="localhost"),
-            server.wrap_bio(there, back, server_side=True)]
-    done = set()
-    for turn in range(20):
-        try:
-            ends[turn % 2].do_handshake()
-            done.add(turn % 2)
-        except ssl.SSLWantReadError:
-            pass
-        if len(done) == 2:
-            return ends[0].version()
-
 if hasattr(ssl, "TLSVersion"):
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.minimum_version = server.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -63,10 +30,7 @@ except ssl.SSLError as error:
 
 
 def observe():
-    try:
-        import ssl
-    except ImportError as error:
-        raise NotApplicable("this Python has no OpenSSL: %s" % error)
+    ssl = imported("ssl", "this Python has no OpenSSL")
     if sys.version_info < (3, 6):
         raise NotApplicable("needs Python 3.6 for connections in memory")
     if not getattr(ssl, "HAS_TLSv1_3", False):

@@ -36,10 +36,7 @@ def hashed(folder):
 def observe():
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         os.environ.pop(name, None)
-    try:
-        import ssl
-    except ImportError as error:
-        raise NotApplicable("this Python has no OpenSSL: %s" % error)
+    ssl = imported("ssl", "this Python has no OpenSSL")
     paths = ssl.get_default_verify_paths()
     file, folder = paths.openssl_cafile, paths.openssl_capath
     in_file, in_folder = certificates(file), hashed(folder)

@@ -13,7 +13,6 @@ SETUP = """
 from setuptools import Extension, setup
 setup(name="tiny", version="1", ext_modules=[Extension("tiny", ["tiny.c"])])
 """
-ISOLATED = "-I" if sys.version_info[0] > 2 else "-E"
 
 
 def _setuptools():

@@ -1,4 +1,4 @@
-import re
+# with: openssl
 
 CONFIGURATION = u"""\
 openssl_conf = init
@@ -25,24 +25,6 @@ for name in ("sha256", "md5"):
 """
 
 
-def baked():
-    """Return the folders that OpenSSL was built for, by name, and the file that names them."""
-    import mmap
-
-    import _ssl
-
-    # The file of its own library, else the module or program that it was linked into.
-    own = [_ssl.__file__] if getattr(_ssl, "__file__", None) else []
-    for path in mapped("libcrypto") + own + mapped("libpython") + [REAL]:
-        with open(path, "rb") as file:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            found = re.findall(b'(OPENSSLDIR|ENGINESDIR|MODULESDIR): "([^"\0]*)"', data)
-            data.close()
-        if found:
-            return dict((text_of(name), text_of(folder)) for name, folder in found), path
-    return {}, None
-
-
 def observe():
     try:
         import _hashlib  # noqa: F401
@@ -51,7 +33,7 @@ def observe():
         raise NotApplicable("its hashlib is made without OpenSSL: %s" % error)
     if ssl.OPENSSL_VERSION_INFO < (3,):
         raise NotApplicable("%s has no providers" % ssl.OPENSSL_VERSION)
-    folders, _ = baked()
+    folders, _ = openssl_folders()
     module = os.path.join(folders.get("MODULESDIR", ""), "fips.so")
     settings = os.path.join(folders.get("OPENSSLDIR", ""), "fipsmodule.cnf")
     # What `openssl fipsinstall` wrote holds the checksum; some distributions build it into the module.

@@ -10,9 +10,8 @@ def observe():
         # Another file system, or the kernel protects files of others.
         shutil.copy2(REAL, path)
         how = "a copy (no hard link can be made here)"
-    flag = "-I" if sys.version_info >= (3, 4) else "-E"
     try:
-        started = run([path, flag, "-c", "import os, sys; print(sys.prefix)"])
+        started = run([path, ISOLATED, "-c", "import os, sys; print(sys.prefix)"])
     except OSError as error:
         raise NotMeasured("nothing can be executed in the scratch folder: %s" % error)
     if started.ok:

@@ -18,25 +18,21 @@ print([readline.get_history_item(i + 1) for i in range(readline.get_current_hist
 
 
 def observe():
-    try:
-        import readline
-    except ImportError as error:
-        raise NotApplicable("this Python has no readline: %s" % error)
-    isolated = "-I" if sys.version_info[0] > 2 else "-E"
+    readline = imported("readline", "this Python has no readline")
     path = os.path.join(SCRATCH, "history")
-    written = python(isolated, "-c", WRITE, path)
+    written = python(ISOLATED, "-c", WRITE, path)
     if not written.ok:
         return "fails", "write_history_file: %s" % written.said
     with open(path, "rb") as file:
         first = text_of(file.readline()).strip()
-    other = python(isolated, "-c", READ, write("plain", u"a line\nanother line\n"))
+    other = python(ISOLATED, "-c", READ, write("plain", u"a line\nanother line\n"))
     details = {
         "first_line": first,
         "append_history_file": hasattr(readline, "append_history_file"),
         "reads_plain": other.out.strip() if other.ok else other.said,
     }
     if details["append_history_file"]:
-        appended = python(isolated, "-c", APPEND, path)
+        appended = python(ISOLATED, "-c", APPEND, path)
         details["appended"] = "works" if appended.ok else appended.said
     seen = "first line %r; append_history_file is %s; a plain file: %s" % (
         str(first),

@@ -25,7 +25,7 @@ def observe():
     last = None
     for level, processor in PROCESSORS:
         # What the environment calls for (hardware levels of libc) is the loader's choice, by what it is shown.
-        last = run([emulator, "-cpu", processor, EXECUTABLE, "-I" if sys.version_info >= (3, 4) else "-E", "-c", code],
+        last = run([emulator, "-cpu", processor, EXECUTABLE, ISOLATED, "-c", code],
                    timeout=25)  # fmt: skip
         if last.ok:
             return level, "starts on a %s (x86-64-%s)" % (processor, level), {"march": march}

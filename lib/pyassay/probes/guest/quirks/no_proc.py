@@ -15,9 +15,8 @@ def observe():
         if libc.mount(b"none", b"/proc", b"tmpfs", 0, None):
             os._exit(97)
 
-    flag = "-I" if sys.version_info >= (3, 4) else "-E"
     code = "import os, sys; print('proc' if os.path.exists('/proc/self') else 'none', sys.prefix); import hashlib"
-    started = run([EXECUTABLE, flag, "-B", "-c", code], preexec_fn=hide)
+    started = run([EXECUTABLE, ISOLATED, "-B", "-c", code], preexec_fn=hide)
     if started.code == 97:
         raise NotMeasured("no right to hide /proc in a mount namespace here")
     if started.ok:

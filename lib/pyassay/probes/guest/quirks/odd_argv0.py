@@ -1,8 +1,7 @@
 def observe():
-    flag = "-I" if sys.version_info >= (3, 4) else "-E"
     details, bad = {}, []
     for name in ("/dev/null", "a-name-that-is-not-on-path"):
-        started = run([name, flag, "-c", "import os, sys; print(sys.prefix)"], executable=EXECUTABLE)
+        started = run([name, ISOLATED, "-c", "import os, sys; print(sys.prefix)"], executable=EXECUTABLE)
         details[name] = "starts with sys.prefix %s" % started.out.strip() if started.ok else _first(started)
         if not started.ok:
             bad.append(name)

@@ -1,32 +1,11 @@
-import re
+# with: openssl
 
 SYSTEM = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/etc/")
 
 
-def baked():
-    """Return the folders that OpenSSL was built for, by name, and the file that names them."""
-    import mmap
-
-    import _ssl
-
-    # The file of its own library, else the module or program that it was linked into.
-    own = [_ssl.__file__] if getattr(_ssl, "__file__", None) else []
-    for path in mapped("libcrypto") + own + mapped("libpython") + [REAL]:
-        with open(path, "rb") as file:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            found = re.findall(b'(OPENSSLDIR|ENGINESDIR|MODULESDIR): "([^"\0]*)"', data)
-            data.close()
-        if found:
-            return dict((text_of(name), text_of(folder)) for name, folder in found), path
-    return {}, None
-
-
 def observe():
-    try:
-        import ssl
-    except ImportError as error:
-        raise NotApplicable("this Python has no OpenSSL: %s" % error)
-    folders, holder = baked()
+    ssl = imported("ssl", "this Python has no OpenSSL")
+    folders, holder = openssl_folders()
     if not folders:
         raise NotMeasured("%s: its files name no folders" % ssl.OPENSSL_VERSION)
     missing = sorted(name for name, folder in folders.items() if not os.path.isdir(folder))

@@ -41,14 +41,13 @@ def observe():
             for one in files:
                 place(os.path.join(folder, one), os.path.join(there, one), left)
     moved = os.path.join(new, os.path.relpath(REAL, prefix))
-    flag = "-I" if sys.version_info >= (3, 4) else "-E"
     try:
-        started = run([moved, flag, "-B", "-c", SHOW], timeout=30)
+        started = run([moved, ISOLATED, "-B", "-c", SHOW], timeout=30)
     except OSError as error:
         raise NotMeasured("nothing can be executed in the scratch folder: %s" % error)
     if not started.ok:
         # What the original cannot import either is no matter of the place.
-        asked = python(flag, "-B", "-c", SHOW, timeout=30)
+        asked = python(ISOLATED, "-B", "-c", SHOW, timeout=30)
         if not asked.ok:
             raise NotMeasured("it does not import ssl and sqlite3 where it is, either: %s" % asked.said)
         return "fails", started.said

@@ -2,7 +2,7 @@ def observe():
     names = ["test.support", "test.regrtest", "_testcapi", "idlelib"]
     there = []
     for name in names:
-        ended = python("-I" if sys.version_info[0] > 2 else "-E", "-c", "import %s" % name, timeout=15)
+        ended = python(ISOLATED, "-c", "import %s" % name, timeout=15)
         if ended.ok:
             there.append(name)
     missing = [name for name in names if name not in there]

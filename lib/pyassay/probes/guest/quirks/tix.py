@@ -15,7 +15,7 @@ except tkinter.TclError as error:
 def observe():
     if sys.version_info >= (3, 13):
         raise NotApplicable("tkinter.tix was removed with 3.13")
-    ended = python("-I" if sys.version_info[0] > 2 else "-E", "-c", CODE, timeout=20, env={"DISPLAY": None})
+    ended = python(ISOLATED, "-c", CODE, timeout=20, env={"DISPLAY": None})
     if not ended.ok:
         raise NotMeasured("tkinter: %s" % ended.said)
     told = " ".join(ended.out.split())

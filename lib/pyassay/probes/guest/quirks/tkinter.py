@@ -17,7 +17,7 @@ except tkinter.TclError as error:
 
 def _tried(argv):
     """Return whether Tcl and Tk start, and what was said."""
-    isolated = ["-I" if sys.version_info[0] > 2 else "-E", "-c", CODE]
+    isolated = [ISOLATED, "-c", CODE]
     ended = run(argv + isolated, timeout=20, env={"DISPLAY": None})
     if not ended.ok:
         return (

@@ -1,57 +1,4 @@
-# Made once by openssl for this: the certificate of localhost, signed by an authority whose key was thrown
-# away. It is worth nothing elsewhere, so that its key is no secret.
-SERVER = u"""\
------BEGIN CERTIFICATE-----
-MIIBmjCCAUCgAwIBAgIBAjAKBggqhkjOPQQDAjAaMRgwFgYDVQQDDA9weWFzc2F5
-IHRlc3QgQ0EwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQ
-BgNVBAMMCWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCr51ynB
-0RgtAXbnzFjJf8DtacFYKnTUKosLCDzv7ljrgzUtQW5Pehg/fb7UxBDsn/n7RFsQ
-2GUX+TKtRe1iJAejezB5MAwGA1UdEwEB/wQCMAAwFAYDVR0RBA0wC4IJbG9jYWxo
-b3N0MB0GA1UdDgQWBBTKa+h79H8DSG8bYDlr1ComCiq7pjAfBgNVHSMEGDAWgBTq
-UcjauWrEbmYOwg071iBSe7QnNjATBgNVHSUEDDAKBggrBgEFBQcDATAKBggqhkjO
-PQQDAgNIADBFAiA9aSTAjc5FTZ74LhD8eYzkGhnXGUlYT75UPji1Iy/nPwIhAOy+
-urfA2DDmg4NUGlOP9tBFwsrC3qwpp8OBRETRGIAc
------END CERTIFICATE-----
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgdWsqndeDEKW5d4f2
-Ugmqp422gjr8i2zFHhfR8pmXWqqhRANCAAQq+dcpwdEYLQF258xYyX/A7WnBWCp0
-1CqLCwg87+5Y64M1LUFuT3oYP32+1MQQ7J/5+0RbENhlF/kyrUXtYiQH
------END PRIVATE KEY-----
-"""
-
-
-def handshake(server, client, name="localhost"):
-    """Return the version that both agreed on (None: they did not) and what the client said."""
-    import socket
-
-    near, far = socket.socketpair()
-    if sys.version_info[0] == 2:
-        near, far = socket.socket(_sock=near), socket.socket(_sock=far)
-    near.settimeout(10)
-    far.settimeout(10)
-
-    def serve():
-        try:
-            server.wrap_socket(far, server_side=True).close()
-        except (EnvironmentError, ValueError):
-            pass
-        finally:
-            far.close()
-
-    thread = threading.Thread(target=serve)
-    thread.daemon = True
-    thread.start()
-    try:
-        connection = client.wrap_socket(near, server_hostname=name)
-        try:
-            return connection.version(), connection.version()
-        finally:
-            connection.close()
-    except (EnvironmentError, ValueError) as error:
-        return None, "%s: %s" % (type(error).__name__, error)
-    finally:
-        near.close()
-        thread.join(10)
+# with: certificates handshake
 
 
 def limited(ssl, server_side, version):
@@ -75,10 +22,7 @@ def observe():
     import warnings
 
     warnings.simplefilter("ignore")
-    try:
-        import ssl
-    except ImportError as error:
-        raise NotApplicable("this Python has no OpenSSL: %s" % error)
+    ssl = imported("ssl", "this Python has no OpenSSL")
     chain = write("server.pem", SERVER)
     default = ssl.create_default_context()
     default.check_hostname, default.verify_mode = False, ssl.CERT_NONE

@@ -24,15 +24,14 @@ print("callback")
 
 
 def observe():
-    flag = "-I" if sys.version_info >= (3, 4) else "-E"
-    thread = python(flag, "-B", "-c", THREAD)
+    thread = python(ISOLATED, "-B", "-c", THREAD)
     if "refused" in thread.out:
         raise NotMeasured("this kernel has no PR_SET_MDWE (Linux 6.3)")
     if "ctypes" in thread.said:
         raise NotMeasured("no ctypes to ask for it: %s" % thread.said)
     if "thread" not in thread.out:
         return "fails", thread.said
-    callback = python(flag, "-B", "-c", THREAD + CALLBACK)
+    callback = python(ISOLATED, "-B", "-c", THREAD + CALLBACK)
     if "callback" not in callback.out:
         return "no_callbacks", "threads start, a ctypes callback fails: %s" % callback.said
     return "works", "threads and ctypes callbacks work"

@@ -56,7 +56,7 @@ dist: $(TEST_STAMP) ## Build the source distribution and the wheel
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
 environment: $(TEST_STAMP) ## Write environment.yml from pyproject.toml
-	$(BIN)/pyproject2conda yaml --name pyassay --channel conda-forge --python-include infer --extra lab --extra docker --extra quirks \
+	$(BIN)/pyproject2conda yaml --name pyassay --channel conda-forge --python-include infer --extra lab --extra docker --extra quirks --extra sbom --extra advisories \
 	    --dep pip --pip-dep "-e ." \
 	    --custom-command "make environment" --overwrite force --output environment.yml
 

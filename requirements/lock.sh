@@ -19,8 +19,8 @@ compile() {
 }
 
 # The environment of a report first; the others are that one and more.
-compile pyproject.toml --group checkout --extra docker --extra quirks --output-file requirements/report.txt "$@"
+compile pyproject.toml --group checkout --extra docker --extra quirks --extra sbom --output-file requirements/report.txt "$@"
 for extra in test lab; do
-    compile pyproject.toml --group checkout --extra docker --extra quirks --extra "$extra" \
+    compile pyproject.toml --group checkout --extra docker --extra quirks --extra sbom --extra "$extra" \
         --constraint requirements/report.txt --output-file "requirements/$extra.txt" "$@"
 done

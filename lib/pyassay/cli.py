@@ -136,6 +136,9 @@ Instructions = Annotated[
     bool,
     typer.Option("--instructions", help="Count instructions, too (perf or valgrind): exact, but no speed."),
 ]
+Online = Annotated[
+    bool, typer.Option("--online", help="Ask the package index for advisories of installed packages.")
+]
 FailOn = Annotated[
     Level | None,
     typer.Option(
@@ -217,6 +220,7 @@ def probe(
     workloads: Workloads = None,
     own_tests: OwnTests = False,
     instructions: Instructions = False,
+    online: Online = False,
     as_json: Json = False,
 ) -> None:
     """Record an evidence set: facts, no verdicts."""
@@ -234,6 +238,7 @@ def probe(
         workloads or (),
         own_tests,
         instructions,
+        online,
     )
     evidence = _gather(wishes, _subjects(selectors, search))
     folder = _save(evidence, output)
@@ -374,6 +379,7 @@ def report(
     workloads: Workloads = None,
     own_tests: OwnTests = False,
     instructions: Instructions = False,
+    online: Online = False,
     policy: PolicyName = "default",
     parameters: Annotated[
         list[str] | None,
@@ -393,7 +399,7 @@ def report(
     OUTPUT/evidence, in place of the last one that answers the same questions.
     """
     questions, selectors = _split(words or ())
-    measuring = (*(search, record, run, images, minutes, reference, workloads, own_tests, instructions),)
+    measuring = (search, record, run, images, minutes, reference, workloads, own_tests, instructions, online)
     if evidence is not None and (selectors or any(measuring)):
         raise UsageError("--evidence is a recorded set: nothing about what is to be probed goes with it")
     if record is not None and record.exists():
@@ -421,6 +427,7 @@ def report(
                 workloads or (),
                 own_tests,
                 instructions,
+                online,
             )
             observed = _gather(wishes, _subjects_of_report(selectors, search))
             kept = output / "evidence" / _set_name(questions)
@@ -553,6 +560,7 @@ class _Wishes:
     workloads: Sequence[str]
     own_tests: bool
     instructions: bool
+    online: bool
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -567,6 +575,7 @@ class _Wishes:
             "workload": " ".join(self.workloads),
             "own tests": "yes" if self.own_tests else "",
             "instructions": "yes" if self.instructions else "",
+            "online": "yes" if self.online else "",
         }
         return {name: text for name, text in asked.items() if text}
 
@@ -579,6 +588,12 @@ class _Wishes:
             from pyassay.probes.compatibility import Settings as Compatibility
 
             settings["compatibility"] = Compatibility(own_tests=True)
+        if self.online:
+            if "security" not in self.questions:
+                raise UsageError("--online is for the question security")
+            from pyassay.probes.package_advisories import Settings as Advisories
+
+            settings["security"] = Advisories(online=True)
         if "performance" in self.questions:
             settings["performance"] = self._speed(subjects)
         elif self.minutes is not None or self.reference or self.workloads or self.instructions:

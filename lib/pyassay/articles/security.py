@@ -192,6 +192,24 @@ class SecurityArticle(QuestionArticle):
             units={"for": "days"},
         )
 
+    def packages(self) -> tables.Shown:
+        """Show what a service knows of the installed packages, where it was asked."""
+        found = self.evidence.table("package_advisories")
+        installed = self.evidence.table("installed_packages")
+        opened = found[found["status"] == "open"]
+        if not len(found) or (found["status"] == "not asked").all():
+            return said(
+                f"{len(installed)} installed packages were seen. No service was asked for their advisories: "
+                "nothing goes to a network unless --online says so."
+            )
+        counts = ", ".join(f"{count} {status}" for status, count in found["status"].value_counts().items())
+        shown = opened[["subject_id", "distribution", "version", "advisory", "fixed_in"]]
+        return tables.table(
+            self._named(shown),
+            caption=f"Advisories of {len(installed)} installed packages, as the index told ({counts}).",
+            limit=12,
+        )
+
     def libraries(self) -> tables.Shown:
         """Show every library that was identified, and how."""
         found = self.evidence.table("bundled_libraries")
@@ -342,6 +360,7 @@ Article = SecurityArticle
 
 
 def _stale(environments: pd.DataFrame) -> tables.Shown:
+    environments = environments[environments["kind"] != ""]
     stale = environments[environments["state"] != "current"]
     if not len(stale):
         return said(f"None of {len(environments)} virtual environments that were seen is stale.")

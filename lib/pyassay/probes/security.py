@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pyassay.probes import bytes_provenance, compatibility, hardening, libraries, staleness
+from pyassay.probes import (
+    bytes_provenance,
+    compatibility,
+    hardening,
+    libraries,
+    package_advisories,
+    site_packages,
+    staleness,
+)
 from pyassay.probes.observations import TableSchema
 from pyassay.probes.package_changelogs import PACKAGE_CHANGELOGS
 from pyassay.probes.package_changelogs import observe as observe_changelogs
@@ -36,13 +44,22 @@ TABLES: tuple[TableSchema, ...] = (
     TLS_CHECKS,
     *staleness.TABLES,
     *bytes_provenance.TABLES,
+    *site_packages.TABLES,
+    *package_advisories.TABLES,
 )
 
 _HANDSHAKES = ("tls_versions", "ca_lookup", "bad_certificates", "default_ca")
 
 
-def probe(subject: Subject) -> dict[str, pd.DataFrame]:
+def probe(subject: Subject, settings: package_advisories.Settings | None = None) -> dict[str, pd.DataFrame]:
     """Observe one subject.
+
+    Parameters
+    ----------
+    subject : Interpreter or Artifact
+        As :func:`pyassay.find` gives it.
+    settings : package_advisories.Settings, optional
+        Whether a service may be asked for the advisories of packages; by default none is.
 
     Returns
     -------
@@ -54,9 +71,15 @@ def probe(subject: Subject) -> dict[str, pd.DataFrame]:
         libraries.BUNDLED_LIBRARIES.name: libraries.BUNDLED_LIBRARIES.frame(carried),
         PACKAGE_CHANGELOGS.name: PACKAGE_CHANGELOGS.frame(observe_changelogs(subject, carried, JUDGED)),
         **hardening.probe(subject),
-        **staleness.probe(subject),
-        **bytes_provenance.probe(subject),
+        **staleness.probe(subject, carried),
+        **bytes_provenance.probe(subject, carried),
     }
+    packages = site_packages.observe(subject)
+    (installed,), (asked_of,) = site_packages.TABLES, package_advisories.TABLES
+    frames[installed.name] = installed.frame(packages)
+    frames[asked_of.name] = asked_of.frame(
+        package_advisories.observe(subject, packages, settings=settings or package_advisories.Settings())
+    )
     if isinstance(subject, Interpreter) and not subject.error:
         asked = compatibility.probe(subject, compatibility.Settings(quirks=_HANDSHAKES))
         frames[TLS_CHECKS.name] = asked[compatibility.QUIRKS.name]

@@ -95,7 +95,7 @@ def test_the_map_for_perf_is_removed() -> None:
 
 @pytest.mark.parametrize("order", ["little", "big"])
 def test_a_note_is_read_in_both_byte_orders(order: str) -> None:
-    note = names_of("build_id")["_note"]
+    note = names_of("build_id")["in_notes"]
     mark = "<" if order == "little" else ">"
     import struct
 
@@ -108,10 +108,11 @@ def test_a_note_is_read_in_both_byte_orders(order: str) -> None:
 
 
 def test_damaged_files_are_no_surprise(tmp_path: Path) -> None:
-    build_id, sections = names_of("build_id")["_build_id"], names_of("symbols")["_sections"]
+    defined = names_of("build_id")
+    build_id, elf = defined["build_id"], defined["Elf"]
     whole = spread()[-1].executable.read_bytes()
     for size in (64, 100, len(whole) // 2):
         cut = tmp_path / f"cut-{size}"
         cut.write_bytes(whole[:size])
         assert isinstance(build_id(str(cut)), str)
-        assert sections(str(cut)) == []
+        assert elf(str(cut)).section_names() == []

@@ -111,7 +111,7 @@ def test_who_asks_for_an_executable_stack(tmp_path: Path) -> None:
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler")
-    wants = names_of("executable_stack")["_wants"]
+    wants = names_of("executable_stack")["wants_executable_stack"]
     source = tmp_path / "one.c"
     source.write_text("int one(void) { return 1; }\n")
     found = {}

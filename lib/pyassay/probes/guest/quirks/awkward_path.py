@@ -1,12 +1,11 @@
-# -*- coding: utf-8 -*-
+# with: environment
+
+
 def observe():
-    if sys.version_info < (3, 3):
-        raise NotApplicable("the venv module came with 3.3")
     name = b"a folder \xc3\xa9\xe2\x82\xac".decode("utf-8")
-    made = python("-I", "-m", "venv", "--without-pip", name, timeout=20)
+    made, link = new_environment(name)
     if not made.ok:
         return "fails", "no environment in %r: %s" % (name, made.said)
-    link = os.path.join(SCRATCH, name, "bin", "python")
     code = "import ssl, sqlite3, sys; print(ascii(sys.prefix))"
     details = {}
     for locale in ("C.UTF-8", "C"):

@@ -1,3 +1,5 @@
+# with: lending
+
 PROJECT = """
 cmake_minimum_required(VERSION 3.18...4.0)
 project(tiny LANGUAGES C)
@@ -14,21 +16,10 @@ look(Development.Embed)
 """
 
 
-def _tool(*names):
-    for name in names:
-        lent = os.path.join(GIVEN.get("bin") or os.path.join(SCRATCH, "none"), name)
-        path = command(name) or (lent if os.access(lent, os.X_OK) else None)
-        if path:
-            return path
-    raise NotMeasured("this place has no %s" % " or ".join(names))
-
-
 def observe():
-    import re
-
     if sys.version_info[0] < 3:
         raise NotApplicable("FindPython3 is for Python 3")
-    compiler, cmake, make = need("cc", "gcc", "clang"), _tool("cmake"), _tool("ninja", "make")
+    compiler, cmake, make = need("cc", "gcc", "clang"), tool("cmake"), tool("ninja", "make")
     told = run([cmake, "--version"])
     version = re.search(r"version (\d+)\.(\d+)", told.out)
     if not version or (int(version.group(1)), int(version.group(2))) < (3, 18):

@@ -77,13 +77,9 @@ def observe():
     elif _runs(_start(program, home)):
         helps = "with LD_LIBRARY_PATH and PYTHONHOME it works"
     details["helps"] = helps
-    lines = [line for line in (started.out + started.err).splitlines() if "rror" in line or "running" in line]
-    said = (lines[0] if lines else started.said).replace(SCRATCH + os.sep, "")
+    said = line_with(("rror", "running"), started.out, started.err) or started.said
     return "does not start", "%s; %s" % (said, helps), details
 
 
 def _error(ended):
-    for line in ended.err.splitlines():
-        if "error:" in line or "cannot find" in line or "undefined reference" in line:
-            return line.strip().replace(SCRATCH + os.sep, "")
-    return ended.said
+    return line_with(("error:", "cannot find", "undefined reference"), ended.err) or ended.said

@@ -8,8 +8,8 @@ def observe():
     made = python("-I", "-m", "venv", "env", timeout=60)
     if not made.ok:
         # What went wrong is told before the line that says that something did.
-        lines = [line.strip() for line in (made.out + made.err).splitlines() if "Error" in line]
-        return "fails", "pip %s: %s" % (version, lines[0] if lines else made.said), {"pip": version}
+        said = line_with(("Error",), made.out, made.err) or made.said
+        return "fails", "pip %s: %s" % (version, said), {"pip": version}
     pip = os.path.join(SCRATCH, "env", "bin", "pip")
     if not os.path.exists(pip):
         return "fails", "the environment has no bin/pip", {"pip": version}
@@ -19,5 +19,5 @@ def observe():
         # Scripts may not be started in the scratch folder (noexec).
         started = run([os.path.join(SCRATCH, "env", "bin", "python"), pip, "--version"], timeout=30)
     if not started.ok:
-        return "fails", started.said.replace(SCRATCH + os.sep, ""), {"pip": version}
+        return "fails", started.said, {"pip": version}
     return "works", " ".join(started.out.split()[:2]), {"pip": version}

@@ -1,3 +1,6 @@
+# with: elf
+
+
 def observe():
     try:
         import ctypes
@@ -16,7 +19,7 @@ def observe():
 
     library = os.path.join(sysconfig.get_config_var("LIBDIR") or "", sysconfig.get_config_var("INSTSONAME") or "?")
     beside = os.path.join(BASE_PREFIX, "lib", os.path.basename(library))
-    wanting = [path for path in sorted(set([REAL, beside, library] + mapped("libpython"))) if _wants(path)]
+    wanting = [path for path in sorted(set([REAL, beside, library] + mapped("libpython"))) if wants_executable_stack(path)]
     if "x" in stack[0]:
         return "executable", "the stack of this process is %s" % stack[0], {"wanting": wanting}
     if wanting:
@@ -24,24 +27,15 @@ def observe():
     return "protected", "the stack of this process is %s" % stack[0]
 
 
-def _wants(path):
+def wants_executable_stack(path):
     """Tell whether a 64-bit ELF file asks for an executable stack: PT_GNU_STACK with the flag X, or none at all."""
-    import struct
-
     try:
-        with open(path, "rb") as file:
-            head = file.read(64)
-            if head[:5] != b"\x7fELF\2":
-                return False
-            order = "<" if head[5:6] == b"\1" else ">"
-            offset, = struct.unpack(order + "Q", head[32:40])
-            size, count = struct.unpack(order + "HH", head[54:58])
-            file.seek(offset)
-            table = file.read(size * count)
-    except (IOError, OSError):
+        elf = Elf(path)
+    except (NoElf, IOError, OSError):
         return False
-    for start in range(0, len(table) - 7, size or 1):
-        kind, flags = struct.unpack(order + "II", table[start : start + 8])
-        if kind == 0x6474E551:
-            return bool(flags & 1)
-    return bool(table) and len(table) == size * count
+    segments = elf.segments() if elf.wide else []
+    for segment in segments:
+        if segment.kind == PT_GNU_STACK:
+            return bool(segment.flags & 1)
+    # What is cut off may be the very entry.
+    return 0 < len(segments) == elf.segment_count

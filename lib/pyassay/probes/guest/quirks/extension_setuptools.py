@@ -1,14 +1,5 @@
-SOURCE = r"""
-#include <Python.h>
-static PyObject *answer(PyObject *self, PyObject *nothing) { return PyLong_FromLong(42); }
-static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, ""}, {NULL, NULL, 0, NULL}};
-#if PY_MAJOR_VERSION > 2
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "tiny", NULL, -1, methods, NULL, NULL, NULL, NULL};
-PyMODINIT_FUNC PyInit_tiny(void) { return PyModule_Create(&module); }
-#else
-PyMODINIT_FUNC inittiny(void) { Py_InitModule("tiny", methods); }
-#endif
-"""
+# with: tiny_module lending
+
 SETUP = """
 from setuptools import Extension, setup
 setup(name="tiny", version="1", ext_modules=[Extension("tiny", ["tiny.c"])])
@@ -32,10 +23,8 @@ def _setuptools():
                 return "setuptools %s of ensurepip" % name.split("-")[1], unpacked
     if not GIVEN.get("backends"):
         raise NotMeasured("there is no setuptools: neither its own nor in ensurepip")
-    _suits("setuptools")
-    return "setuptools %s, lent to it" % GIVEN.get("backend_versions", {}).get("setuptools", "?"), GIVEN[
-        "backends"
-    ]
+    need_lent("setuptools")
+    return "setuptools %s, lent to it" % GIVEN["backend_versions"]["setuptools"], GIVEN["backends"]
 
 
 def _wheel_folders():
@@ -51,19 +40,6 @@ def _wheel_folders():
     return [folder for folder in folders if folder and os.path.isdir(folder)]
 
 
-def _suits(name):
-    """NotMeasured when the package that is lent is for newer versions of Python."""
-    import re
-
-    if name not in GIVEN.get("backend_versions", {}):
-        raise NotMeasured("no %s is at hand" % name)
-    wanted = GIVEN.get("backend_requires_python", {}).get(name, "")
-    least = re.search(r">=\s*(\d+)\.(\d+)", wanted)
-    if least and sys.version_info[:2] < (int(least.group(1)), int(least.group(2))):
-        lent = GIVEN["backend_versions"][name]
-        raise NotMeasured("%s %s wants Python %s.%s" % (name, lent, least.group(1), least.group(2)))
-
-
 def _build(path, extra):
     shutil.rmtree(os.path.join(SCRATCH, "out"), ignore_errors=True)
     shutil.rmtree(os.path.join(SCRATCH, "temp"), ignore_errors=True)
@@ -71,25 +47,11 @@ def _build(path, extra):
     if path:
         environment["PYTHONPATH"] = path
     built = python(
-        "-s",
-        "-B",
-        "setup.py",
-        "build_ext",
-        "--build-lib",
-        "out",
-        "--build-temp",
-        "temp",
-        timeout=60,
-        env=environment,
+        "-s", "-B", "setup.py", "build_ext", "--build-lib", "out", "--build-temp", "temp", timeout=60, env=environment
     )
     if not built.ok:
         return False, built.said
-    imported = python(
-        ISOLATED, "-c", "import sys; sys.path.insert(0, 'out'); import tiny; print(tiny.answer())"
-    )
-    if "failed to map segment" in imported.err:
-        raise NotMeasured("modules may not be loaded from the scratch folder: %s" % imported.said)
-    return imported.ok and imported.out.strip() == "42", imported.said
+    return tiny_works("out")
 
 
 def observe():
@@ -97,7 +59,7 @@ def observe():
 
     compiler = os.path.basename(need("gcc", "cc", "clang"))
     whence, path = _setuptools()
-    write("tiny.c", SOURCE)
+    write("tiny.c", TINY_SOURCE)
     write("setup.py", SETUP)
     details = {"setuptools": whence, "CC": sysconfig.get_config_var("CC")}
     worked, said = _build(path, {})

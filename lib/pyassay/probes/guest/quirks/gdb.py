@@ -1,34 +1,13 @@
-import time
-
-PROGRAM = """
-import sys, time
-
-def a_function_to_be_named():
-    sys.stdout.write("ready\\n")
-    sys.stdout.flush()
-    time.sleep(25)
-
-a_function_to_be_named()
-"""
+# with: target_process
 
 
 def observe():
-    tool = need("gdb")
-    process = subprocess.Popen([EXECUTABLE, "-B", write("program.py", PROGRAM)], stdout=subprocess.PIPE, preexec_fn=os.setsid)
-    timer = threading.Timer(24, _kill_group, (process.pid,))
-    timer.daemon = True
-    timer.start()
-    # No set-up of a user, no download of symbols; the interpreter's own helper (python3.12-gdb.py) may load.
-    argv = [tool, "-nx", "-batch", "-iex", "set auto-load safe-path /", "-iex", "set debuginfod enabled off",
-            "-p", str(process.pid), "-ex", "py-bt", "-ex", "bt 40"]  # fmt: skip
-    try:
-        process.stdout.readline()
-        time.sleep(0.05)
+    debugger = need("gdb")
+    with target(TARGET, 24) as process:
+        # No set-up of a user, no download of symbols; the interpreter's own helper (python3.12-gdb.py) may load.
+        argv = [debugger, "-nx", "-batch", "-iex", "set auto-load safe-path /", "-iex", "set debuginfod enabled off",
+                "-p", str(process.pid), "-ex", "py-bt", "-ex", "bt 40"]  # fmt: skip
         shown = run(argv, timeout=20, env={"DEBUGINFOD_URLS": None})
-    finally:
-        timer.cancel()
-        _kill_group(process.pid)
-        process.communicate()
     if shown.code is None:
         raise NotMeasured("no answer from gdb in time")
     everything = shown.out + shown.err

@@ -2,7 +2,7 @@ def observe():
     details, bad = {}, []
     for name in ("/dev/null", "a-name-that-is-not-on-path"):
         started = run([name, ISOLATED, "-c", "import os, sys; print(sys.prefix)"], executable=EXECUTABLE)
-        details[name] = "starts with sys.prefix %s" % started.out.strip() if started.ok else _first(started)
+        details[name] = "starts with sys.prefix %s" % started.out.strip() if started.ok else first_line(started)
         if not started.ok:
             bad.append(name)
     if not bad:
@@ -10,8 +10,6 @@ def observe():
     return "fails", "as %s: %s" % (bad[0], details[bad[0]]), details
 
 
-def _first(started):
+def first_line(ended):
     # The last line of a start-up failure is a stack; the first says what is missing.
-    lines = [line.strip() for line in started.err.splitlines() if line.strip()]
-    named = [line for line in lines if "Error" in line or "Could not find" in line]
-    return (named or lines or [started.said])[0]
+    return line_with(("Error", "Could not find"), ended.err) or line_with(("",), ended.err.strip()) or ended.said

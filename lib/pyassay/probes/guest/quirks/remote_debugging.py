@@ -1,4 +1,4 @@
-import time
+# with: target_process
 
 PROGRAM = """
 import sys, time
@@ -20,9 +20,7 @@ def observe():
         return "absent", "switched off (--without-remote-debug, or PYTHON_DISABLE_REMOTE_DEBUG)"
     mark = os.path.join(SCRATCH, "mark")
     script = write("inject.py", "open(%r, 'w').close()\n" % mark)
-    process = subprocess.Popen([EXECUTABLE, "-B", write("program.py", PROGRAM)], stdout=subprocess.PIPE, preexec_fn=os.setsid)
-    try:
-        process.stdout.readline()
+    with target(PROGRAM, 12) as process:
         try:
             sys.remote_exec(process.pid, script)
         except (OSError, RuntimeError) as error:
@@ -37,6 +35,3 @@ def observe():
         if os.path.exists(mark):
             return "works", "a script is run in another process by sys.remote_exec"
         return "fails", "sys.remote_exec is accepted, but the script does not run"
-    finally:
-        _kill_group(process.pid)
-        process.communicate()

@@ -1,11 +1,5 @@
-import time
+# with: target_process
 
-WAIT = """
-import sys, time
-sys.stdout.write("ready\\n")
-sys.stdout.flush()
-time.sleep(20)
-"""
 FAULT = """
 import faulthandler, os, signal
 faulthandler.enable()
@@ -41,21 +35,9 @@ def _signalled(number):
         _reset()
 
     errors = tempfile.TemporaryFile()
-    process = subprocess.Popen([EXECUTABLE, "-c", WAIT], stdout=subprocess.PIPE, stderr=errors, preexec_fn=first)
-    timer = threading.Timer(6, _kill_group, (process.pid,))
-    timer.daemon = True
-    timer.start()
-    try:
-        process.stdout.readline()
-        # Asleep by then, not still on its way to it.
-        time.sleep(0.02)
+    with target(TARGET, 6, preexec_fn=first, stderr=errors) as process:
         process.send_signal(number)
         process.wait()
-    finally:
-        timer.cancel()
-        # A wrapper that has ended may have left the interpreter behind.
-        _kill_group(process.pid)
-        process.stdout.close()
     errors.seek(0)
     lines = [line for line in text_of(errors.read(OUTPUT_BYTES)).splitlines() if line.strip()]
     errors.close()

@@ -1,3 +1,5 @@
+# with: environment
+
 CODE = """
 import sys
 try:
@@ -40,9 +42,9 @@ def observe():
     if sys.version_info < (3, 3):
         return "works", said
     # Tcl looks for its files from the path of the executable, which is another one there.
-    made = python("-I", "-m", "venv", "--without-pip", "env", timeout=20)
+    made, own = new_environment("env")
     if made.ok:
-        there, then = _tried([os.path.join(SCRATCH, "env", "bin", "python")])
+        there, then = _tried([own])
         if not there:
             return "not in environments", then
     return "works", said

@@ -1,13 +1,13 @@
+# with: environment
+
+
 def observe():
-    if sys.version_info < (3, 3):
-        raise NotApplicable("the venv module came with 3.3")
-    made = python("-I", "-m", "venv", "--symlinks", "--without-pip", "env", timeout=20)
+    made, own = new_environment("env", "--symlinks")
     if not made.ok:
         return "fails", made.said
-    own = os.path.join(SCRATCH, "env", "bin", "python")
     started = run([own, "-I", "-c", "import sys; print(sys.prefix)"])
     if not started.ok:
-        return "fails", started.said.replace(SCRATCH + os.sep, "")
+        return "fails", started.said
     if os.path.realpath(started.out.strip()) != os.path.realpath(os.path.join(SCRATCH, "env")):
         return "fails", "started in the environment, its prefix is %s" % started.out.strip()
     if python("-I", "-c", "import ssl").ok:

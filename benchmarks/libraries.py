@@ -23,7 +23,7 @@ from pathlib import Path
 from pyassay import find
 from pyassay.elf import is_elf
 from pyassay.elf.closure import Root, closure
-from pyassay.probes.library_scan import scan
+from pyassay.probes.libraries.scan import scan
 from pyassay.probes.signatures import signatures
 from pyassay.probes.tree import TreeFile, elf_files
 

@@ -11,7 +11,7 @@ from corpus.elf_makers import FOREIGN, write_foreign
 from elftools.elf.elffile import ELFFile
 from pyassay.elf.functions import exported_functions, linkage_names, local_functions, sections
 from pyassay.elf.reader import Image
-from pyassay.probes.build_evidence import read_evidence
+from pyassay.probes.build.evidence import read_evidence
 
 KINDS = ("STT_FUNC", "STT_GNU_IFUNC", "STT_LOOS")
 

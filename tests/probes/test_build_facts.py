@@ -16,13 +16,13 @@ import pytest
 from pyassay.elf import ElfError
 from pyassay.elf.functions import Function, code_at, exported_functions, linkage_names, local_functions
 from pyassay.elf.reader import Image
-from pyassay.probes.build_declared import declared_facts
-from pyassay.probes.build_evidence import read_evidence
-from pyassay.probes.build_facts import BUILD_FACTS, FACTS, LIBRARIES, probe, takes
-from pyassay.probes.build_finding import Finding
-from pyassay.probes.build_layout import layout
-from pyassay.probes.build_places import loop_file
-from pyassay.probes.machine_code import AARCH64, X86_64, has_frame, has_landing, indirect_jumps
+from pyassay.probes.build import BUILD_FACTS, FACTS, LIBRARIES, probe, takes
+from pyassay.probes.build.declared import declared_facts
+from pyassay.probes.build.evidence import read_evidence
+from pyassay.probes.build.finding import Finding
+from pyassay.probes.build.layout import layout
+from pyassay.probes.build.machine_code import AARCH64, X86_64, has_frame, has_landing, indirect_jumps
+from pyassay.probes.build.places import loop_file
 from pyassay.subjects.model import Interpreter
 
 INTERPRETERS = [

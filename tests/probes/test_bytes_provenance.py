@@ -21,13 +21,13 @@ import pytest
 from corpus.library_wheels import fetch
 from pyassay import find
 from pyassay.filetree import FileTreeError
-from pyassay.probes import bytes_records
-from pyassay.probes.bytes_claims import LEFT, STATES, Budget
-from pyassay.probes.bytes_dpkg import verified
-from pyassay.probes.bytes_provenance import BYTE_PROVENANCE, observe, probe
-from pyassay.probes.bytes_records import parse_record, site_rows
-from pyassay.probes.bytes_sboms import Component, SbomError, components, library_of, sbom_rows
-from pyassay.probes.installed_packages import of_image, of_root
+from pyassay.probes.byte_provenance import BYTE_PROVENANCE, observe, probe
+from pyassay.probes.byte_provenance import records as bytes_records
+from pyassay.probes.byte_provenance.claims import LEFT, STATES, Budget
+from pyassay.probes.byte_provenance.dpkg import verified
+from pyassay.probes.byte_provenance.records import parse_record, site_rows
+from pyassay.probes.byte_provenance.sboms import Component, SbomError, components, library_of, sbom_rows
+from pyassay.probes.debian.database import of_image, of_root
 from pyassay.subjects.artifacts import artifact
 from pyassay.subjects.model import Artifact, Interpreter, SubjectKind
 

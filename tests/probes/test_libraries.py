@@ -18,9 +18,9 @@ from corpus.rootfs import build
 from pyassay import find
 from pyassay.filetree import Limits, open_tree
 from pyassay.probes.libraries import BUNDLED_LIBRARIES, observe, probe
-from pyassay.probes.library_members import Scanned
-from pyassay.probes.library_packages import Package, upstream_version
-from pyassay.probes.library_runtime import ask
+from pyassay.probes.libraries.members import Scanned
+from pyassay.probes.libraries.packages import Package, upstream_version
+from pyassay.probes.libraries.runtime import ask
 from pyassay.probes.signatures import signatures
 from pyassay.subjects.artifacts import artifact
 from pyassay.subjects.model import Artifact, Confidence, Interpreter, Provenance, SubjectKind
@@ -175,7 +175,7 @@ def test_answers_of_no_shape_are_none(tmp_path: Path, answer: str) -> None:
 def test_an_interpreter_that_does_not_answer_is_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, reason: str
 ) -> None:
-    monkeypatch.setattr("pyassay.probes.library_trees.ask", partial(ask, timeout_s=1))
+    monkeypatch.setattr("pyassay.probes.libraries.trees.ask", partial(ask, timeout_s=1))
     (row,) = observe(fake(tmp_path, source))
     assert (row["library"], row["version"], row["confidence"]) == ("", "", "unknown")
     assert row["evidence"] == f"not read: run time: {reason}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from corpus.rootfs import build
 from pyassay.elf import ElfError
-from pyassay.probes.library_scan import Carried, scan
+from pyassay.probes.libraries.scan import Carried, scan
 
 OPENSSL = ("OpenSSL 3.0.16 11 Feb 2025", 'OPENSSLDIR: "/etc/ssl"')
 SQLITE = "CREATE TABLE x(type text,name text,tbl_name text,rootpage int,sql text)"
@@ -269,7 +269,7 @@ def test_a_huge_file_is_read_in_part(tmp_path: Path) -> None:
     file.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00\x3e\x00" + bytes(44))
     os.truncate(file, 3 << 30)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pyassay.probes.library_bytes._MAX_BYTES", 8 << 20)
+        patch.setattr("pyassay.probes.libraries.text._MAX_BYTES", 8 << 20)
         assert scan(file, "huge.so").unread == "only the first 8388608 bytes were read"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from corpus.rootfs import build
-from pyassay.probes.library_scan import scan
+from pyassay.probes.libraries.scan import scan
 from pyassay.probes.signatures import parse
 
 GUIDE = Path(__file__).parents[2] / "docs" / "signatures.md"

@@ -23,11 +23,12 @@ from typing import Any
 import pytest
 import zstandard
 from pyassay import find
-from pyassay.probes import staleness, staleness_uv
-from pyassay.probes.apt_lists import ListError, offers, unpacked_list
-from pyassay.probes.installed_packages import of_root
-from pyassay.probes.staleness_environments import Bases, environment_row
-from pyassay.probes.staleness_packages import candidate_rows
+from pyassay.probes import staleness
+from pyassay.probes.debian.apt_lists import ListError, offers, unpacked_list
+from pyassay.probes.debian.database import of_root
+from pyassay.probes.staleness import uv as staleness_uv
+from pyassay.probes.staleness.environments import Bases, environment_row
+from pyassay.probes.staleness.packages import candidate_rows
 from pyassay.subjects.artifacts import artifact
 from pyassay.subjects.debian_versions import version_key
 from pyassay.subjects.images import ROOTFS
@@ -437,7 +438,7 @@ def test_damaged_lists_are_a_reason(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pyassay.probes import apt_lists
+    from pyassay.probes.debian import apt_lists
 
     monkeypatch.setattr(apt_lists, "MAX_LIST_BYTES", 1 << 20)
     bomb = gzip.compress(bytes(64 << 20))

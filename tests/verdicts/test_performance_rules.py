@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from corpus.performance_tables import measured, row
 from pyassay.evidence import SKIPPED
-from pyassay.probes.build_facts import TABLES as BUILD_TABLES
+from pyassay.probes.build import TABLES as BUILD_TABLES
 from pyassay.verdicts import performance as rules
 from pyassay.verdicts.model import Level
 from pyassay.verdicts.performance import comparisons, minutes_to_decide

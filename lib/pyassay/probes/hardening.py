@@ -12,7 +12,7 @@ from pyassay.elf.reader import shown
 from pyassay.elf.windows import windows
 from pyassay.filetree import FileTreeError, Member, Refused, open_tree
 from pyassay.probes import image_members
-from pyassay.probes.library_members import is_program_file
+from pyassay.probes.libraries.members import is_program_file
 from pyassay.probes.observations import Column, TableSchema
 from pyassay.probes.tree import Skipped, elf_files
 from pyassay.subjects.images import ROOTFS

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyassay.probes import (
-    bytes_provenance,
+    byte_provenance,
     compatibility,
     hardening,
     libraries,
@@ -43,7 +43,7 @@ TABLES: tuple[TableSchema, ...] = (
     *hardening.TABLES,
     TLS_CHECKS,
     *staleness.TABLES,
-    *bytes_provenance.TABLES,
+    *byte_provenance.TABLES,
     *site_packages.TABLES,
     *package_advisories.TABLES,
 )
@@ -72,7 +72,7 @@ def probe(subject: Subject, settings: package_advisories.Settings | None = None)
         PACKAGE_CHANGELOGS.name: PACKAGE_CHANGELOGS.frame(observe_changelogs(subject, carried, JUDGED)),
         **hardening.probe(subject),
         **staleness.probe(subject, carried),
-        **bytes_provenance.probe(subject, carried),
+        **byte_provenance.probe(subject, carried),
     }
     packages = site_packages.observe(subject)
     (installed,), (asked_of,) = site_packages.TABLES, package_advisories.TABLES

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyassay.places.interruption import unwound_by_signals
-from pyassay.probes.build_facts import BUILD_FACTS
-from pyassay.probes.build_facts import probe as probe_build
+from pyassay.probes.build import BUILD_FACTS
+from pyassay.probes.build import probe as probe_build
 from pyassay.probes.instructions import INSTRUCTIONS, count_instructions
 from pyassay.probes.performance.context import Context, Progress, Record
 from pyassay.probes.performance.engine import Measurement

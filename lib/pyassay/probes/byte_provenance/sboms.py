@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
-from pyassay.probes.bytes_claims import Claims
+from pyassay.probes.byte_provenance.claims import Claims
 from pyassay.probes.signatures import signatures
 from pyassay.subjects.display import display_text
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from pyassay.probes.library_packages import Package, upstream_version
-from pyassay.probes.library_scan import Carried
+from pyassay.probes.libraries.packages import Package, upstream_version
+from pyassay.probes.libraries.scan import Carried
 from pyassay.probes.observations import Column, TableSchema
 from pyassay.probes.signatures import signatures
 from pyassay.subjects.model import Artifact, Interpreter, SubjectKind
@@ -99,19 +99,19 @@ def observe(subject: Interpreter | Artifact) -> list[dict[str, Any]]:
     """Return the same as plain rows, for those who need no DataFrame."""
     if isinstance(subject, Artifact):
         if subject.kind is SubjectKind.IMAGE:
-            from pyassay.probes.library_images import image_libraries
+            from pyassay.probes.libraries.images import image_libraries
 
             found, unread = image_libraries(subject)
         else:
-            from pyassay.probes.library_members import artifact_libraries
+            from pyassay.probes.libraries.members import artifact_libraries
 
             found, unread = artifact_libraries(subject)
     elif subject.image:
-        from pyassay.probes.library_images import libraries_in_image
+        from pyassay.probes.libraries.images import libraries_in_image
 
         found, unread = libraries_in_image(subject)
     else:
-        from pyassay.probes.library_trees import interpreter_libraries
+        from pyassay.probes.libraries.trees import interpreter_libraries
 
         found, unread = interpreter_libraries(subject)
     rows = [_row(subject.id, one) for one in with_known_versions(found)]

@@ -11,9 +11,10 @@ from pyassay.elf import ElfError
 from pyassay.elf.functions import exported_functions, local_functions, sections
 from pyassay.elf.reader import Image, Source
 from pyassay.elf.symbols import undefined_symbols
-from pyassay.probes import build_hardening, build_speed
-from pyassay.probes.build_finding import Evidence, Finding
-from pyassay.probes.build_layout import layout
+from pyassay.probes.build import hardening as build_hardening
+from pyassay.probes.build import speed as build_speed
+from pyassay.probes.build.finding import Evidence, Finding
+from pyassay.probes.build.layout import layout
 
 __all__ = ["read_evidence"]
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyassay.probes.installed_packages import image_of, packages_of
+from pyassay.probes.debian.database import image_of, packages_of
 from pyassay.probes.observations import Column, TableSchema
-from pyassay.probes.staleness_environments import Bases, environment_row, environments_below
-from pyassay.probes.staleness_packages import candidate_rows
-from pyassay.probes.staleness_uv import uv_binaries, uv_rows
+from pyassay.probes.staleness.environments import Bases, environment_row, environments_below
+from pyassay.probes.staleness.packages import candidate_rows
+from pyassay.probes.staleness.uv import uv_binaries, uv_rows
 from pyassay.subjects.display import display_path
 from pyassay.subjects.images import ROOTFS
 from pyassay.subjects.locations import Search, system_locations

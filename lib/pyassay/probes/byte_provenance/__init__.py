@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from pyassay.filetree import FileTreeError, Member, open_tree
 from pyassay.filetree.folder import open_regular
-from pyassay.probes.bytes_claims import Budget, Claims, sha256
-from pyassay.probes.bytes_dpkg import dpkg_rows
-from pyassay.probes.bytes_records import archive_rows, site_rows
-from pyassay.probes.bytes_sboms import sbom_rows
-from pyassay.probes.installed_packages import image_of, packages_of
+from pyassay.probes.byte_provenance.claims import Budget, Claims, sha256
+from pyassay.probes.byte_provenance.dpkg import dpkg_rows
+from pyassay.probes.byte_provenance.records import archive_rows, site_rows
+from pyassay.probes.byte_provenance.sboms import sbom_rows
+from pyassay.probes.debian.database import image_of, packages_of
 from pyassay.probes.observations import Column, TableSchema
 from pyassay.subjects.bounded import entries, head
 from pyassay.subjects.images import ROOTFS

@@ -9,8 +9,8 @@ from pyassay.elf.closure import closure
 from pyassay.filetree import FileTree, Member, Refused, open_tree
 from pyassay.probes import image_members
 from pyassay.probes.libraries import Library
-from pyassay.probes.library_members import Scanned, carried_by
-from pyassay.probes.library_packages import Package, dpkg_packages, recorded_in_archive
+from pyassay.probes.libraries.members import Scanned, carried_by
+from pyassay.probes.libraries.packages import Package, dpkg_packages, recorded_in_archive
 from pyassay.subjects.images import ROOTFS, ImageIndex, image_index, rootfs_index
 from pyassay.subjects.model import Artifact, Interpreter
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pyassay.filetree.folder import open_regular
-from pyassay.probes.bytes_claims import LEFT, Budget, Claims, sha256
+from pyassay.probes.byte_provenance.claims import LEFT, Budget, Claims, sha256
 from pyassay.subjects.bounded import entries, head
 
 __all__ = ["Recorded", "archive_rows", "parse_record", "site_rows"]

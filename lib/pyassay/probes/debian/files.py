@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 
 from pyassay.filetree import FileTree, FileTreeError, Member
 from pyassay.filetree.folder import open_regular
-from pyassay.probes.apt_lists import MAX_LIST_BYTES, is_list, is_release
+from pyassay.probes.debian.apt_lists import MAX_LIST_BYTES, is_list, is_release
 from pyassay.subjects.bounded import entries, head
 
 __all__ = ["INFO", "LISTS", "STATUS", "Distributions", "Export", "Folder", "NotRead", "SystemFiles"]

@@ -11,9 +11,9 @@ from pyassay.elf import ElfError
 from pyassay.elf.closure import Closure, Root, closure
 from pyassay.elf.reader import shown
 from pyassay.probes.libraries import Library
-from pyassay.probes.library_packages import conda_packages, system_packages, wheel_packages
-from pyassay.probes.library_runtime import Answer, Answers, ask
-from pyassay.probes.library_scan import Carried, Scan, scan
+from pyassay.probes.libraries.packages import conda_packages, system_packages, wheel_packages
+from pyassay.probes.libraries.runtime import Answer, Answers, ask
+from pyassay.probes.libraries.scan import Carried, Scan, scan
 from pyassay.probes.tree import Skipped, TreeFile, elf_files, is_shared_prefix, shown_path
 from pyassay.subjects.model import Interpreter
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from pyassay.probes.apt_lists import AptList, newest_day
-from pyassay.probes.installed_packages import InstalledPackages, image_of, packages_of
+from pyassay.probes.debian.apt_lists import AptList, newest_day
+from pyassay.probes.debian.database import InstalledPackages, image_of, packages_of
 from pyassay.subjects.debian_versions import version_key
 from pyassay.subjects.model import Artifact, Interpreter, SubjectKind
 from pyassay.subjects.packages import owners

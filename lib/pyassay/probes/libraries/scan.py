@@ -9,7 +9,7 @@ from functools import cache
 
 from pyassay.elf.lookup import Symbol, Symbols
 from pyassay.elf.reader import DT_SONAME, ElfError, Image, Source
-from pyassay.probes.library_bytes import Constants, Hit, shown_bytes
+from pyassay.probes.libraries.text import Constants, Hit, shown_bytes
 from pyassay.probes.signatures import BytePattern, Signature, SymbolVersionSource, signatures
 
 __all__ = ["Carried", "Scan", "scan"]

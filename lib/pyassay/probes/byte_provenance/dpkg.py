@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pyassay.probes.bytes_claims import LEFT, Budget, Claims
-from pyassay.probes.installed_packages import InstalledPackages, Stanza, packages_of
-from pyassay.probes.package_files import NotRead
-from pyassay.probes.staleness_packages import system_packages_of
+from pyassay.probes.byte_provenance.claims import LEFT, Budget, Claims
+from pyassay.probes.debian.database import InstalledPackages, Stanza, packages_of
+from pyassay.probes.debian.files import NotRead
+from pyassay.probes.staleness.packages import system_packages_of
 from pyassay.subjects.model import Artifact, Interpreter
 
 __all__ = ["dpkg_rows", "verified"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pyassay.elf.functions import code_at, content_of
-from pyassay.probes.build_finding import NO, UNKNOWN, YES, Evidence, Finding, in_data, is_there
-from pyassay.probes.machine_code import AARCH64, X86_64, has_frame, has_landing
+from pyassay.probes.build.finding import NO, UNKNOWN, YES, Evidence, Finding, in_data, is_there
+from pyassay.probes.build.machine_code import AARCH64, X86_64, has_frame, has_landing
 
 __all__ = ["READERS"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pyassay.elf.functions import Function, Section, content_of
 from pyassay.elf.reader import Image
-from pyassay.probes.build_layout import Layout
+from pyassay.probes.build.layout import Layout
 
 __all__ = ["LIKELY", "NO", "UNKNOWN", "YES", "Evidence", "Finding", "in_data", "is_there"]
 

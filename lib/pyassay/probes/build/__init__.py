@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyassay.elf import ElfError
 from pyassay.places.host import StartError
-from pyassay.probes.build_declared import declared_facts
-from pyassay.probes.build_evidence import read_evidence
-from pyassay.probes.build_finding import LIKELY, NO, UNKNOWN, YES, Finding
-from pyassay.probes.build_places import LoopFile, ask_build, loop_file
+from pyassay.probes.build.declared import declared_facts
+from pyassay.probes.build.evidence import read_evidence
+from pyassay.probes.build.finding import LIKELY, NO, UNKNOWN, YES, Finding
+from pyassay.probes.build.places import LoopFile, ask_build, loop_file
 from pyassay.probes.observations import Column, TableSchema
 from pyassay.subjects.display import display_text
 from pyassay.subjects.model import Interpreter, Subject

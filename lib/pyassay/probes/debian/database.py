@@ -11,8 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from pyassay.filetree import open_tree
-from pyassay.probes.apt_lists import AptList, ListError, is_list, is_release, offers, unpacked_list
-from pyassay.probes.package_files import (
+from pyassay.probes.debian.apt_lists import AptList, ListError, is_list, is_release, offers, unpacked_list
+from pyassay.probes.debian.files import (
     INFO,
     LISTS,
     STATUS,

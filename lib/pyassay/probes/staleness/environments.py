@@ -12,7 +12,7 @@ from typing import Any
 
 from pyassay.elf import ElfError
 from pyassay.elf.closure import Root, closure
-from pyassay.probes.library_scan import scan
+from pyassay.probes.libraries.scan import scan
 from pyassay.probes.signatures import signatures
 from pyassay.subjects.bounded import entries, head
 from pyassay.subjects.display import display_path, display_text

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 
 from pyassay.elf.functions import code_at, content_of, linkage_names
-from pyassay.probes.build_finding import LIKELY, NO, UNKNOWN, YES, Evidence, Finding, in_data, is_there
-from pyassay.probes.machine_code import AARCH64, X86_64, indirect_jumps, vector_encoding
+from pyassay.probes.build.finding import LIKELY, NO, UNKNOWN, YES, Evidence, Finding, in_data, is_there
+from pyassay.probes.build.machine_code import AARCH64, X86_64, indirect_jumps, vector_encoding
 
 __all__ = ["READERS"]
 

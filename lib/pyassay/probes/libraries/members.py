@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 from pyassay.elf import ElfError, NotElf
 from pyassay.filetree import FileTreeError, Member, Refused, open_tree
 from pyassay.probes.libraries import Library
-from pyassay.probes.library_bytes import constant_windows
-from pyassay.probes.library_packages import Package, debian_package, recorded_in_archive
-from pyassay.probes.library_scan import Carried, Scan, scan
+from pyassay.probes.libraries.packages import Package, debian_package, recorded_in_archive
+from pyassay.probes.libraries.scan import Carried, Scan, scan
+from pyassay.probes.libraries.text import constant_windows
 from pyassay.probes.signatures import signatures
 from pyassay.subjects.model import Artifact
 

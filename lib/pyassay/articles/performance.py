@@ -11,6 +11,7 @@ import pandas as pd
 
 from pyassay import charts, tables
 from pyassay.articles.question import QuestionArticle, first_few, said, strong
+from pyassay.probes.performance.estimate import ESTIMATES
 from pyassay.verdicts import performance as rules
 from pyassay.verdicts.model import Verdict
 from pyassay.verdicts.performance_causes import causes, is_unoptimised
@@ -50,7 +51,7 @@ class PerformanceArticle(QuestionArticle):
     def comparisons(self) -> pd.DataFrame:
         """Every comparison: see :func:`pyassay.verdicts.performance.comparisons`."""
         if not self.reference:
-            return pd.DataFrame(columns=["subject_id", "entry", "scope", "metric", "name", "finding"])
+            return ESTIMATES.frame([]).assign(**{name: [] for name in rules.COMPARISON_COLUMNS})
         return rules.comparisons(self.evidence.tables, self.policy)
 
     @cached_property

@@ -15,6 +15,7 @@ from pyassay.articles.question import QuestionArticle, first_few, said, strong
 from pyassay.reference.security import NAMES
 from pyassay.verdicts import security as rules
 from pyassay.verdicts.model import Level, Verdict
+from pyassay.verdicts.staleness import image_ages, uv_lag
 
 __all__ = ["Article", "SecurityArticle"]
 
@@ -272,6 +273,38 @@ class SecurityArticle(QuestionArticle):
     def stale_environments(self) -> tables.Shown:
         """Show the virtual environments of this machine that have gone stale, and what mends each."""
         return _stale(self.evidence.table("environments"))
+
+    def uv(self) -> tables.Shown:
+        """Show which releases each uv of this machine does not know yet."""
+        lag = uv_lag(self.evidence.tables, self.on)
+        if not len(lag):
+            return said("No uv was seen that tells which Pythons it can install.")
+        behind = lag[lag["behind"].fillna(0) > 0]
+        versions = first_few(lag["version"])
+        if not len(behind):
+            return said(f"uv {versions} knows the newest release of every branch that still gets fixes.")
+        return tables.table(
+            behind.rename(columns={"version": "uv"}),
+            caption="What each uv can install, against what is released: uv self update brings the rest.",
+            code=["path"],
+        )
+
+    def images(self) -> tables.Shown:
+        """Show how old images are, and how long ago anything in them was upgraded."""
+        ages = image_ages(self.evidence.tables, self.on)
+        if not len(ages):
+            return said("No image is among the subjects.")
+        return tables.table(
+            ages.rename(
+                columns={
+                    "age_days": "age",
+                    "packages_day": "packages changed",
+                    "packages_age_days": "packages unchanged for",
+                }
+            ),
+            caption="How old each image is, and since when no package in it has changed.",
+            units={"age": "days", "packages unchanged for": "days"},
+        )
 
     def candidates(self) -> tables.Shown:
         """Show packages for which apt's lists know a newer version."""

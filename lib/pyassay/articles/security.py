@@ -20,6 +20,7 @@ from pyassay.verdicts.staleness import image_ages, uv_lag
 __all__ = ["Article", "SecurityArticle"]
 
 _NAMES = {"cpython": "CPython", "expat": "expat", "openssl": "OpenSSL", "xz": "xz"}
+_SHOWN = 90
 _HARDENED = {
     "pie": "position independent",
     "relro": "full RELRO",
@@ -149,16 +150,15 @@ class SecurityArticle(QuestionArticle):
         rows = [
             {
                 "advisory": advisory,
-                "component": f"{_NAMES[component]} {version}",
+                "component": f"{_NAMES[component]} {first_few(sorted(set(group['version'])), 2)}",
                 "status": status,
                 "severity": group["severity"].iloc[0],
                 "published": group["published"].iloc[0],
-                "fixed in": group["fixed_in"].iloc[0],
-                "in": first_few((self._labels[subject] for subject in group["subject_id"]), 2),
-                "why": group["changelog_line"].iloc[0] or group["reason"].iloc[0],
+                "in": first_few((self._labels[subject] for subject in group["subject_id"]), 1),
+                "why": (group["changelog_line"].iloc[0] or group["reason"].iloc[0])[:_SHOWN],
             }
-            for (advisory, component, version, status), group in _groups(
-                self.advisories, "advisory", "component", "version", "status"
+            for (advisory, component, status), group in _groups(
+                self.advisories, "advisory", "component", "status"
             )
         ]
         ranks = {"critical": 0, "high": 1, "medium": 2, "moderate": 2, "low": 3}
@@ -215,23 +215,26 @@ class SecurityArticle(QuestionArticle):
         """Show every library that was identified, and how."""
         found = self.evidence.table("bundled_libraries")
         found = found[found["library"] != ""]
-        frame = found[
-            [
-                "subject_id",
-                "library",
-                "version",
-                "method",
-                "confidence",
-                "linkage",
-                "file",
-                "package",
-                "evidence",
-            ]
+        rows = [
+            {
+                "library": library,
+                "version": version or "not known",
+                "known by": method,
+                "sure": confidence,
+                "comes as": package or linkage,
+                "in": first_few((self._labels[subject] for subject in group["subject_id"]), 2),
+                "file": group["file"].iloc[0],
+                "what was found": group["evidence"].iloc[0][:_SHOWN],
+            }
+            for (library, version, method, confidence, linkage, package), group in _groups(
+                found, "library", "version", "method", "confidence", "linkage", "package"
+            )
         ]
+        rows.sort(key=lambda row: (row["library"], row["version"]))
         return tables.table(
-            self._named(frame),
-            caption="Every library that was identified: by bytes and symbols, and by asking what runs.",
-            code=["file", "evidence"],
+            pd.DataFrame(rows),
+            caption=f"The {len(rows)} libraries that were identified: by bytes, by symbols, at run time.",
+            code=["file", "what was found"],
             limit=0,
         )
 

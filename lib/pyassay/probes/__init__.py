@@ -14,7 +14,7 @@ from types import ModuleType
 
 __all__ = ["QUESTIONS", "UnknownQuestionError", "probe_module"]
 
-QUESTIONS: tuple[str, ...] = ("portability", "compatibility", "performance")
+QUESTIONS: tuple[str, ...] = ("portability", "compatibility", "performance", "security")
 """The questions that can be asked, in the order in which reports list them."""
 
 

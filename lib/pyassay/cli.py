@@ -227,6 +227,7 @@ def probe(
     _known(question)
     if output.exists():
         raise UsageError(f"{output}: exists already; name another folder with --output")
+    _writable(output.absolute().parent)
     wishes = _Wishes(
         [question],
         selectors or (),
@@ -406,6 +407,7 @@ def report(
         raise UsageError(f"{record}: exists already; name another folder with --record")
     judged_by = _policy(policy)
     values = _parameters(questions, parameters or ())
+    _writable(output.absolute())
     before = None if baseline is None else _load(baseline)
 
     from pyassay.reports import build
@@ -607,6 +609,9 @@ class _Wishes:
         from pyassay.probes.performance.settings import OwnWorkload, Settings
 
         ids = [one.id for one in subjects if isinstance(one, Interpreter)]
+        for workload in self.workloads:
+            if workload.endswith(".py") and not Path(workload).is_file():
+                raise UsageError(f"--workload {workload}: no such file")
         if self.reference and self.reference not in ids:
             raise UsageError(
                 f"--reference {self.reference}: none of the Pythons; there are: {', '.join(ids)}"
@@ -619,6 +624,17 @@ class _Wishes:
             own=tuple(map(OwnWorkload, self.workloads)),
             instructions=_COUNTED if self.instructions else (),
         )
+
+
+def _writable(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written before anything is measured for it."""
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise UsageError(f"{folder}: {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK) or there == Path("/proc"):
+        raise UsageError(f"{folder}: cannot be written")
 
 
 def _set_name(questions: Sequence[str]) -> str:
@@ -642,7 +658,10 @@ def _gather(wishes: _Wishes, subjects: Sequence[Subject]) -> Evidence:
     if not subjects:
         raise UsageError("no Python found to ask about")
     settings = wishes.settings(subjects)
+    from pyassay.places.interruption import unwound_by_signals
+
     with contextlib.ExitStack() as stack:
+        stack.enter_context(unwound_by_signals())
         places: Sequence[TrialPlace] = ()
         if wishes.run:
             from pyassay.probes.trials import NoPlace, places_at_hand

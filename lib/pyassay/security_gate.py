@@ -26,6 +26,7 @@ __all__ = ["check_security"]
 
 _RANKS = ("unrated", "low", "medium", "moderate", "high", "critical")
 _NAMED = 6
+_NO_FIX = "some advisories name no fix on its branch"
 
 
 def check_security(
@@ -101,10 +102,6 @@ def _ended(
 ) -> list[Finding]:
     if policy.security.ended_branch is not Level.BAD:
         return []
-    packaged = rules.components(tables, day, policy)
-    maintained = set(
-        packaged.loc[(packaged["component"] == "cpython") & (packaged["package"] != ""), "subject_id"]
-    )
     return [
         Finding(
             subject,
@@ -113,7 +110,7 @@ def _ended(
             "a branch that lives",
         )
         for subject, level in rules.patch_levels(tables, day).items()
-        if level.phase == "ended" and subject not in maintained
+        if level.phase == "ended" and not rules.maintaining_package(tables, subject, day)
     ]
 
 
@@ -126,7 +123,7 @@ def _not_known(
         Finding(
             str(row["subject_id"]),
             names[str(row["subject_id"])],
-            f"{row['component']} {row['version']}: {row['limits'][0] if row['limits'] else 'not known'}",
+            f"{row['component']} {row['version']}: {row['limits'][0] if row['limits'] else _NO_FIX}",
             "to be known",
         )
         for row in doubtful.to_dict("records")

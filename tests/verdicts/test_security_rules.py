@@ -209,7 +209,7 @@ CLOSING: dict[str, Any] = {
         ({"package": "libssl3", "installed": "1"}, "is not known"),
         ({"wanted": ""}, "no release of this branch"),
         ({"in_packages": True}, "a release of that package"),
-        ({"without_fix": 2}, "2 have no fix"),
+        ({"without_fix": 2}, "2 have no public fix"),
     ],
 )
 def test_what_closes_them(given: dict[str, Any], words: str) -> None:

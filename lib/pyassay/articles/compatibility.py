@@ -55,7 +55,13 @@ class CompatibilityArticle(QuestionArticle):
             f"To {same} of the questions every Python that answered did as a plain build would.",
         ]
         worst = self._worse.groupby("subject_id", sort=False).size().sort_values(ascending=False)
-        clean = [name for name in self._labels.index if name in set(read["subject_id"]) - set(worst.index)]
+        silent = read[read["outcome"] == NOT_MEASURED].groupby("subject_id").size()
+        answered = read[read["outcome"] == MEASURED].groupby("subject_id").size()
+        clean = [
+            name
+            for name in self._labels.index
+            if name not in worst.index and answered.get(name, 0) > silent.get(name, 0)
+        ]
         if clean:
             sentences.append(f"Nothing was found in {first_few(self._labels[name] for name in clean)}.")
         if len(worst):
@@ -161,6 +167,7 @@ class CompatibilityArticle(QuestionArticle):
             Python=read["subject_id"].map(self._labels),
             shown=read["answer"].where(read["outcome"] == MEASURED, read["outcome"].map(_SIGNS)),
         )
+        named = named.drop_duplicates(["quirk", "Python"])
         wide = named.pivot(index="quirk", columns="Python", values="shown").fillna("")
         wide = wide[[label for label in self._labels if label in wide.columns]]
         order = [name for name in catalogue() if name in wide.index]
@@ -194,7 +201,9 @@ class CompatibilityArticle(QuestionArticle):
         """Show what could not be measured, and why."""
         unseen = self.readings[self.readings["outcome"] == NOT_MEASURED]
         if not len(unseen):
-            return said("Every question that applies was answered.")
+            return said(
+                "Every question that applies was answered." if len(self.readings) else "None was asked."
+            )
         rows = [
             {
                 "quirk": quirk,

@@ -93,9 +93,14 @@ class PerformanceArticle(QuestionArticle):
         control = self._compared("suite", entry="control")
         if len(control):
             row = control.iloc[0]
+            noise = row["control_bias_percent"] + row["half_width_percent"]
             sentences.append(
                 f"{self._name} against itself, in the same blocks, came out at {row['ratio']:.3f}: "
-                f"the noise of this comparison is {row['half_width_percent']:.1f} %."
+                f"the noise of this comparison is {noise:.1f} %."
+            )
+        if unfit := rules.unfit_workloads(self.evidence.tables, self.policy):
+            sentences.append(
+                f"Left out, because the reference differs from itself on them: {first_few(unfit)}."
             )
         facts = self.evidence.table("build_facts")
         plain = [subject for subject in self._labels.index if is_unoptimised(facts, str(subject))]
@@ -201,7 +206,10 @@ class PerformanceArticle(QuestionArticle):
         rows = rows[~rows["name"].isin(self._starts)]
         subjects = list(dict.fromkeys(rows["subject_id"]))
         apart = rows[rows["finding"].isin([rules.FASTER, rules.SLOWER])]
-        finding = f"{len(apart)} of {len(rows)} single comparisons show a difference, the others do not"
+        undecided = int((rows["finding"] == rules.UNDECIDED).sum())
+        finding = (
+            f"{len(apart)} of {len(rows)} single comparisons show a difference, {undecided} are not decided"
+        )
         if len(subjects) <= _FOREST_SUBJECTS:
             frame = self._drawn(rows)
             names = list(rows["name"])
@@ -295,7 +303,7 @@ class PerformanceArticle(QuestionArticle):
         if self.reference:
             wide.loc[self.reference] = own
         order = list(dict.fromkeys(rows["name"]))
-        frame = wide[order].reset_index()
+        frame = wide.reindex(columns=order).reset_index()
         return tables.table(
             self._named(frame),
             caption="CPU time of one start, median over blocks, bytecode present.",
@@ -395,6 +403,7 @@ class PerformanceArticle(QuestionArticle):
     def hidden(self) -> tables.Shown:
         """Show how many differences are not shown as such, because the noise could have made them."""
         rows = self._compared("workload")
+        rows = rows[~rows["name"].isin(self._starts)]
         undecided = rows[rows["finding"] == rules.UNDECIDED]
         if not len(undecided):
             return said("Every single comparison is decided.")

@@ -74,7 +74,10 @@ class SecurityArticle(QuestionArticle):
                 for (advisory, component), group in _groups(severe, "advisory", "component")
             ]
             sentences.append(f"Open and high: {first_few(parts, 4)}.")
-        ported = int(own["backported"].sum())
+        pythons = self.evidence.table("subjects")
+        inside = set(pythons.loc[pythons["kind"] != "image", "subject_id"])
+        packaged = own[own["subject_id"].isin(inside) & (own["package"] != "")]
+        ported = int((packaged["by_version"] - packaged["open"]).clip(lower=0).sum())
         if ported:
             sentences.append(
                 f"{ported} times the version alone would have called open what the distribution has fixed."
@@ -164,6 +167,8 @@ class SecurityArticle(QuestionArticle):
         ranks = {"critical": 0, "high": 1, "medium": 2, "moderate": 2, "low": 3}
         states = {"open": 0, "unknown": 1, "backported": 2}
         rows.sort(key=lambda row: (states[row["status"]], ranks.get(row["severity"], 4), row["advisory"]))
+        if not rows:
+            return said("No advisory is open, ported back or not known.")
         return tables.table(
             pd.DataFrame(rows),
             caption="Every advisory that is open, ported back by a package, or not known.",
@@ -231,6 +236,8 @@ class SecurityArticle(QuestionArticle):
             )
         ]
         rows.sort(key=lambda row: (row["library"], row["version"]))
+        if not rows:
+            return said("No library was identified.")
         return tables.table(
             pd.DataFrame(rows),
             caption=f"The {len(rows)} libraries that were identified: by bytes, by symbols, at run time.",

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pyassay.places.host import Completed, StartError
 from pyassay.places.host import run as run_here
 from pyassay.probes.observations import Column, TableSchema
-from pyassay.probes.quirks import Quirk, catalogue
+from pyassay.probes.quirks import CatalogueError, Quirk, catalogue
 from pyassay.probes.quirks.scripts import assembled
 from pyassay.probes.regrtest import TABLE as REGRTEST
 from pyassay.probes.regrtest import probe as run_own_tests
@@ -185,15 +185,15 @@ def _given(subject: Interpreter) -> Iterator[Mapping[str, Any]]:
 def _ask(subject: Interpreter, quirk: Quirk, run: Run, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of one question."""
     token = f"quirk-answer-{secrets.token_hex(8)}"
-    source = assembled(quirk.id, token, given)
     flags = _OLD_FLAGS if subject.version.startswith("2.") else _FLAGS
     found: dict[str, Any] = {}
     duration = 0.0
     try:
+        source = assembled(quirk.id, token, given)
         completed = run((str(subject.executable), *flags), quirk.timeout_s, source)
         duration = completed.duration_s
         found = _answer(completed, token, quirk)
-    except StartError as error:
+    except (StartError, CatalogueError) as error:
         found = {"outcome": NOT_MEASURED, "reason": str(error)}
     return {
         "subject_id": subject.id,

@@ -37,7 +37,8 @@ def what_closes(
         It belongs to an installed package, not to the interpreter.
     """
     name = f"{_UPSTREAM.get(component, component)} {wanted}".strip()
-    rest = f"; {without_fix} have no fix on this branch" if without_fix else ""
+    verb = "has" if without_fix == 1 else "have"
+    rest = f"; {without_fix} {verb} no public fix on this branch" if without_fix else ""
     if package:
         if candidate and candidate != installed:
             return f"apt upgrade {package}: {candidate} is in apt's lists, {installed} is installed{rest}"

@@ -80,8 +80,11 @@ def readings(tables: Mapping[str, pd.DataFrame], policy: Policy, on: date) -> pd
 def _reading(
     row: Mapping[str, Any], quirk: Quirk, policy: CompatibilityPolicy, expected: Expectation
 ) -> dict[str, Any]:
-    needed = bool({quirk.id, quirk.consequence, *quirk.uses} & set(policy.needs))
     read = quirk.answers.get(row["answer"])
+    # What plain builds lack, too, is missed only by who asks for that very thing.
+    is_note = read is not None and read.level == _NOTE
+    named = {quirk.id, *quirk.uses} if is_note else {quirk.id, quirk.consequence, *quirk.uses}
+    needed = bool(named & set(policy.needs))
     level, means = "", ""
     if row["outcome"] == MEASURED and read is not None:
         level, means = read.level, read.means
@@ -161,8 +164,15 @@ def _verdict(subject: str, rows: list[dict[str, Any]], policy: CompatibilityPoli
     if not measured:
         why = next((row["reason"] for row in rows if row["reason"]), "no question was answered")
         return Verdict(subject, QUESTION, Level.UNKNOWN, f"could not be asked: {why}", tuple(reasons))
+    silent = [row for row in rows if row["outcome"] == NOT_MEASURED]
+    if len(silent) > len(measured):
+        text = f"{len(silent)} of {len(rows)} questions got no answer, such as: {silent[0]['reason']}"
+        reasons.append(Reason(Level.UNKNOWN, text, "quirks", {"subject_id": subject}))
     level = Level.worst(reason.level for reason in reasons)
-    return Verdict(subject, QUESTION, level, _headline(bad, nuisances, unseen, len(measured)), tuple(reasons))
+    headline = _headline(bad, nuisances, unseen, len(measured))
+    if len(silent) > len(measured) and not bad:
+        headline = f"only {len(measured)} of {len(rows)} questions were answered"
+    return Verdict(subject, QUESTION, level, headline, tuple(reasons))
 
 
 def _headline(
@@ -172,12 +182,16 @@ def _headline(
         wanted = (
             "what the policy needs" if any(row["needed"] for row in bad) else "what nearly everybody needs"
         )
-        return f"lacks {wanted}: {_first([row['means'] for row in bad], 2)}"
+        return f"lacks {wanted}: {_first([_short(row) for row in bad], 2)}"
     if unseen:
         return f"{len(unseen)} of the things that the policy needs could not be measured"
     if nuisances:
         return f"nothing here should stop you, except for {_counted(nuisances)}"
-    return f"nothing here should stop you: {measured} questions, every answer as of a plain build"
+    return f"nothing here should stop you: {measured} questions, no answer worse than of a plain build"
+
+
+def _short(row: Mapping[str, Any]) -> str:
+    return f"{row['quirk'].replace('_', ' ')} ({row['means']})"
 
 
 def _counted(rows: Iterable[Mapping[str, Any]]) -> str:

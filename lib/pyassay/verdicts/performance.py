@@ -18,7 +18,14 @@ from pyassay.verdicts.policy import PerformancePolicy, Policy
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COMPARISON_COLUMNS", "comparisons", "judge", "minutes_to_decide", "reference_of"]
+__all__ = [
+    "COMPARISON_COLUMNS",
+    "comparisons",
+    "judge",
+    "minutes_to_decide",
+    "reference_of",
+    "unfit_workloads",
+]
 
 QUESTION = "performance"
 FASTER, SLOWER, SAME, UNDECIDED = "faster", "slower", "same", "undecided"
@@ -26,6 +33,8 @@ COMPARISON_COLUMNS = ("margin_percent", "finding", "minutes_more")
 _SUITE_METRIC = "cpu"
 _LOST = ("crash", "hang", "rubbish", "memory", "error", "start")
 _MOST_MINUTES = 24 * 60
+# So far from one lies the whole interval of a control that has failed.
+_FAILED_CONTROL = 0.01
 
 
 def reference_of(tables: Mapping[str, pd.DataFrame]) -> str:
@@ -55,11 +64,17 @@ def comparisons(tables: Mapping[str, pd.DataFrame], policy: Policy) -> pd.DataFr
     from pyassay.probes.performance.estimate import estimate
 
     workloads = tables["performance_workloads"]
+    samples, reference = tables["performance_samples"], reference_of(tables)
+    unfit = unfit_workloads(tables, policy)
     found = estimate(
-        tables["performance_samples"],
-        reference_of(tables),
-        groups=dict(zip(workloads["workload"], workloads["group"], strict=True)),
-        suite=list(workloads.loc[workloads["in_suite"], "workload"]),
+        samples,
+        reference,
+        groups={
+            name: group
+            for name, group in zip(workloads["workload"], workloads["group"], strict=True)
+            if name not in unfit
+        },
+        suite=[name for name in workloads.loc[workloads["in_suite"], "workload"] if name not in unfit],
         min_blocks=policy.performance.min_blocks,
     )
     blocks = tables["performance_blocks"]
@@ -70,6 +85,25 @@ def comparisons(tables: Mapping[str, pd.DataFrame], policy: Policy) -> pd.DataFr
         finding=[row[1] for row in rows],
         minutes_more=[row[2] for row in rows],
     )
+
+
+def unfit_workloads(tables: Mapping[str, pd.DataFrame], policy: Policy) -> tuple[str, ...]:
+    """Return the workloads on which the reference differs from itself: they say nothing, and count nowhere.
+
+    Two workers of one interpreter in the same blocks should come out alike. Where the control's whole
+    interval lies beyond three times the policy's margin, something other than the interpreter was measured.
+    """
+    from pyassay.probes.performance.estimate import estimate
+
+    samples = tables["performance_samples"]
+    reference = reference_of(tables)
+    own = samples[samples["subject_id"] == reference]
+    found = estimate(own, reference, metrics=("cpu",), min_blocks=policy.performance.min_blocks)
+    limit = 3 * policy.performance.margin_percent / 100
+    control = found[(found["entry"] == "control") & (found["scope"] == "workload")]
+    apart = control[(control["low"] > 1 + limit) | (control["high"] < 1 - limit)]
+    # Where most are so, it is the comparison that has failed: its margin says so.
+    return tuple(map(str, apart["name"])) if 2 * len(apart) <= len(control) else ()
 
 
 def _judged(row: Mapping[Any, Any], policy: PerformancePolicy, block_s: float) -> tuple[float, str, float]:
@@ -162,13 +196,18 @@ def judge(
 
 
 def _of_reference(subject: str, control: Sequence[Mapping[Any, Any]]) -> Verdict:
-    noise = "the reference of this comparison"
+    noise, level = "the reference of this comparison", Level.GOOD
+    reasons: tuple[Reason, ...] = ()
     if control:
         row = control[0]
         noise += f"; measured against itself it differs by {row['control_bias_percent']:.1f} %"
         if math.isfinite(row["half_width_percent"]):
             noise += f" ± {row['half_width_percent']:.1f}"
-    return Verdict(subject, QUESTION, Level.GOOD, noise)
+        if row["low"] > 1 + _FAILED_CONTROL or row["high"] < 1 - _FAILED_CONTROL:
+            level = Level.CAUTION
+            text = "The control failed: the reference differs from itself, so small differences say nothing"
+            reasons = (Reason(level, text, "performance_samples", {"subject_id": subject}),)
+    return Verdict(subject, QUESTION, level, noise, reasons)
 
 
 def _of(
@@ -184,7 +223,7 @@ def _of(
     headline = _headline(row, reference)
     reasons = [Reason(level, _sentence(row, reference), "performance_samples", where)]
     limit = policy.max_slower_percent
-    if limit is not None:
+    if limit is not None and row["enough_blocks"]:
         low, high = 100 * (row["low"] - 1), 100 * (row["high"] - 1)
         if low > limit:
             level = Level.BAD
@@ -193,7 +232,7 @@ def _of(
             level = Level.UNKNOWN
             text = f"Whether it keeps within the {limit:g} % that the policy allows is not decided"
             reasons.append(Reason(level, text, "performance_samples", where))
-        elif finding in (SLOWER, UNDECIDED) and row["enough_blocks"]:
+        elif finding in (SLOWER, UNDECIDED):
             level = Level.GOOD
             text = f"Within the {limit:g} % that the policy allows"
             reasons[0] = Reason(level, reasons[0].text, "performance_samples", where)
@@ -204,7 +243,7 @@ def _of(
 
 
 def _headline(row: Mapping[Any, Any], reference: str) -> str:
-    noise = f"noise {row['control_half_width_percent']:.1f} %"
+    noise = f"noise {row['control_bias_percent'] + row['control_half_width_percent']:.1f} %"
     if row["finding"] == SAME:
         return f"as fast as {reference}, within {row['margin_percent']:.1f} % ({_interval(row)}), {noise}"
     if row["finding"] == UNDECIDED:

@@ -21,7 +21,15 @@ from pyassay.verdicts.policy import Policy, SecurityPolicy
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ADVISORY_ROW_COLUMNS", "COMPONENT_COLUMNS", "advisories", "components", "judge", "patch_levels"]
+__all__ = [
+    "ADVISORY_ROW_COLUMNS",
+    "COMPONENT_COLUMNS",
+    "advisories",
+    "components",
+    "judge",
+    "maintaining_package",
+    "patch_levels",
+]
 
 QUESTION = "security"
 OWN, SITE = "own", "site"
@@ -110,6 +118,21 @@ def advisories(tables: Mapping[str, pd.DataFrame], on: date, policy: Policy) -> 
     return pd.DataFrame(rows, columns=list(ADVISORY_ROW_COLUMNS))
 
 
+def maintaining_package(tables: Mapping[str, pd.DataFrame], subject: str, on: date) -> str:
+    """Return the package by which a distribution maintains a CPython on a day; empty: none does.
+
+    A package of somebody else that carries a Python along (``google-cloud-cli``) is none, and neither is one
+    of a release whose support has ended.
+    """
+    told = tables["package_changelogs"]
+    own = told[(told["subject_id"] == subject) & told["installed"].str.match(r"(lib)?python\d")]
+    for row in _records(own.drop_duplicates("installed")):
+        until = maintained_until(str(row["distribution"]), str(row["release"]))
+        if until is not None and on <= until:
+            return str(row["installed"])
+    return ""
+
+
 def patch_levels(tables: Mapping[str, pd.DataFrame], on: date) -> dict[str, PatchLevel]:
     """Return where each CPython stands on its branch."""
     subjects = tables["subjects"]
@@ -136,7 +159,9 @@ def judge(tables: Mapping[str, pd.DataFrame], policy: Policy, on: date) -> list[
     for row in _records(tables["subjects"]):
         subject = str(row["subject_id"])
         reasons = [
-            *_branch_reasons(subject, levels.get(subject), policy.security, found.get(subject, [])),
+            *_branch_reasons(
+                subject, levels.get(subject), policy.security, maintaining_package(tables, subject, on)
+            ),
             *(reason for one in found.get(subject, []) for reason in _reasons(one, tables, policy.security)),
             *_tls_reasons(subject, tables["tls_checks"]),
             *_unread(subject, tables),
@@ -287,7 +312,7 @@ def _closes(one: _Component, tables: Mapping[str, pd.DataFrame]) -> str:
     return what_closes(
         component=one.name,
         wanted=newest,
-        without_fix=sum(not row.fixed_in for row in one.open),
+        without_fix=sum(not row.fixed_in or not row.fix_is_public for row in one.open),
         package=one.package,
         installed=one.package_version,
         candidate=candidate,
@@ -311,12 +336,17 @@ def _reasons(one: _Component, tables: Mapping[str, pd.DataFrame], policy: Securi
         bad = worst >= _SEVERITIES.index(policy.bad_severity)
         level = Level.BAD if bad and one.scope == OWN else Level.CAUTION
         severities = ", ".join(f"{count} {name}" for name, count in found.open_by_severity.items())
-        text = f"{what}: {len(one.open)} open ({severities}), such as {one.open[0].advisory}"
+        example = max(
+            one.open, key=lambda row: (_SEVERITIES.index(row.severity), row.published, row.advisory)
+        )
+        text = f"{what}: {len(one.open)} open ({severities}), such as {example.advisory}"
         if found.count("backported"):
-            text += f"; {found.count('backported')} more are fixed by its package"
+            text += f"; its package has fixed {found.count('backported')} more"
         if closes := _closes(one, tables):
             text += f". {closes[:1].upper()}{closes[1:]}"
         yield Reason(level, text, "bundled_libraries", where)
+        if found.limits and one.scope == OWN:
+            yield Reason(Level.UNKNOWN, f"{what}: {found.limits[0]}", "bundled_libraries", where)
     elif found.overall == "unknown":
         why = found.limits[0] if found.limits else "some advisories name no fix on this branch"
         level = Level.UNKNOWN if one.scope == OWN else Level.CAUTION
@@ -332,14 +362,13 @@ _NAMES = {"cpython": "CPython", "expat": "expat", "openssl": "OpenSSL", "xz": "x
 
 
 def _branch_reasons(
-    subject: str, level: PatchLevel | None, policy: SecurityPolicy, found: list[_Component]
+    subject: str, level: PatchLevel | None, policy: SecurityPolicy, package: str
 ) -> Iterable[Reason]:
     if level is None:
         return
     where = {"subject_id": subject}
-    package = next((one.package for one in found if one.name == "cpython" and one.scope == OWN), "")
     if level.phase == "ended":
-        words = f"CPython {level.branch} has ended on {level.end_of_life}: nobody fixes it upstream"
+        words = f"CPython {level.branch} ended on {level.end_of_life}: nobody fixes it upstream"
         if package:
             yield Reason(Level.GOOD, f"{words}, its distribution does ({package})", "subjects", where)
         else:
@@ -348,7 +377,8 @@ def _branch_reasons(
         yield Reason(Level.UNKNOWN, f"CPython {level.version}: {'; '.join(level.limits)}", "subjects", where)
     if level.behind and not package:
         days = f", for {level.behind_days} days" if level.behind_days is not None else ""
-        text = f"{level.behind} releases behind CPython {level.newest}, the newest of its branch{days}"
+        count = f"{level.behind} release{'' if level.behind == 1 else 's'}"
+        text = f"{count} behind CPython {level.newest}, the newest of its branch{days}"
         yield Reason(Level.CAUTION, text, "subjects", where)
 
 
@@ -382,10 +412,10 @@ def _headline(found: list[_Component], level: PatchLevel | None, error: str) -> 
             by_component.setdefault(name, set()).update(row.advisory for row in one.open)
             severe |= {row.advisory for row in one.open if row.severity in ("high", "critical")}
         total = len(set().union(*by_component.values()))
+        unrated = {row.advisory for one in opened for row in one.open if row.severity == "unrated"}
+        noun = "advisory" if total == 1 else "advisories"
         parts = ", ".join(f"{name} ({len(found)})" for name, found in by_component.items())
-        text = (
-            f"{total} open {'advisory' if total == 1 else 'advisories'}, {len(severe)} of them high: {parts}"
-        )
+        text = f"{total} open {noun}, {len(severe)} high, {len(unrated - severe)} without a rating: {parts}"
     elif not own:
         text = f"could not be judged: {error}" if error else "carries none of the components that are judged"
     elif any(one.assessment.overall == "unknown" for one in own):

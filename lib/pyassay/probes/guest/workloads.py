@@ -131,6 +131,8 @@ def records(count):
 def scratch():
     """Return a folder for files."""
     if SCRATCH is not None:
+        import os
+
         # Of its own: two workers in one folder were seen to slow one of them down threefold.
         own = os.path.join(SCRATCH, "worker-%d" % os.getpid())
         if not os.path.isdir(own):

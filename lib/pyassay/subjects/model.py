@@ -16,6 +16,10 @@ class SubjectKind(StrEnum):
     ENVIRONMENT = "environment"
     ARTIFACT = "artifact"
     IMAGE = "image"
+    BUILD = "build"
+    """What a packager made of the patient: a probe's own subject."""
+    TOOL = "tool"
+    """An installer or a build backend, at one version: a probe's own subject."""
 
 
 class Confidence(StrEnum):
@@ -136,11 +140,13 @@ class Artifact:
     label : str
         What charts and tables call it; unique within one :func:`find`.
     kind : SubjectKind
-        ``artifact`` or ``image``.
+        ``artifact`` or ``image``; ``build`` or ``tool`` where a probe made or fetched it itself.
     path : Path
-        The file or folder; of an image its reference (``debian:trixie``).
+        The file or folder; of an image its reference (``debian:trixie``). Of a build that could not be made
+        the empty path.
     format : str
         What its bytes say it is: ``wheel``, ``pex``, ``deb``, ``file`` ...; empty when it could not be read.
+        Of a build its form (``pex-venv``), of a tool ``installer`` or ``backend``.
     size_bytes : int or None
         Of the file; None of a folder or an image.
     error : str or None

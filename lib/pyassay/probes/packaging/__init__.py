@@ -1,0 +1,1 @@
+"""Packaging: one application packed in every form, tried everywhere."""

@@ -111,6 +111,18 @@ class Inputs:
         ``this host``, or the image.
     digest : str
         SHA-256 over the wheels' names and bytes.
+    wheels : tuple of str
+        File names.
+    size_bytes : int
+        Of all of them.
+    duration_s, cpu_s : float
+        To build and repair them, wall and CPU; without downloads and the making of tools' environments.
+    commands : tuple of str
+        How to make them again, as lines for a shell.
+    tool_versions : dict of str to str
+        Of compiler, pip, auditwheel.
+    cached : bool
+        Whether an earlier run made them; the durations are that run's.
     """
 
     kind: InputKind
@@ -118,6 +130,13 @@ class Inputs:
     python: Interpreter
     built_in: str
     digest: str
+    wheels: tuple[str, ...] = ()
+    size_bytes: int = 0
+    duration_s: float = 0.0
+    cpu_s: float = 0.0
+    commands: tuple[str, ...] = ()
+    tool_versions: Mapping[str, str] = field(default_factory=dict)
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

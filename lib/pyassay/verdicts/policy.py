@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -16,6 +17,7 @@ from pyassay.verdicts.model import Level
 
 __all__ = [
     "CompatibilityPolicy",
+    "PackagingPolicy",
     "PerformancePolicy",
     "Policy",
     "PolicyError",
@@ -121,6 +123,35 @@ class SecurityPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class PackagingPolicy:
+    """The section ``[packaging]``.
+
+    Attributes
+    ----------
+    must_run_in : tuple of str
+        Environments as the evidence names them (``debian:11 bare``); a form that fails in one is bad.
+    needs : tuple of str
+        Criteria that must be "yes": see :data:`pyassay.verdicts.packaging.CRITERIA`.
+    max_start_ratio : float
+        A start that takes more times as long as ``python -m`` is no cheap one.
+    max_first_start_s : float
+        So long may the first start of a user take, in seconds.
+    max_size_mb, max_build_minutes : float
+        Of the artifact (millions of bytes), and of its build.
+    max_glibc : str
+        The newest glibc that an artifact may need.
+    """
+
+    must_run_in: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    max_start_ratio: float = 2.0
+    max_first_start_s: float = 1.0
+    max_size_mb: float = 100.0
+    max_build_minutes: float = 10.0
+    max_glibc: str = "2.31"
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the reader requires, question by question."""
 
@@ -129,6 +160,7 @@ class Policy:
     compatibility: CompatibilityPolicy = CompatibilityPolicy()
     performance: PerformancePolicy = PerformancePolicy()
     security: SecurityPolicy = SecurityPolicy()
+    packaging: PackagingPolicy = PackagingPolicy()
 
     @staticmethod
     def load(name: str | Path = "default") -> Policy:
@@ -227,6 +259,21 @@ def _security(name: str, section: Mapping[str, Any]) -> SecurityPolicy:
     return SecurityPolicy(severity, ended, _texts(name, section, "accept"))
 
 
+def _packaging(name: str, section: Mapping[str, Any]) -> PackagingPolicy:
+    _known(name, section, tuple(field.name for field in fields(PackagingPolicy)))
+    defaults = PackagingPolicy()
+    glibc = section.get("max_glibc", defaults.max_glibc)
+    if not isinstance(glibc, str) or not re.fullmatch(r"\d{1,3}\.\d{1,3}", glibc):
+        raise PolicyError(f"{name}: max_glibc is {glibc!r}, no version such as {defaults.max_glibc}")
+    limits = ("max_start_ratio", "max_first_start_s", "max_size_mb", "max_build_minutes")
+    return PackagingPolicy(
+        must_run_in=_texts(name, section, "must_run_in"),
+        needs=_texts(name, section, "needs"),
+        max_glibc=glibc,
+        **{key: _number(name, section, key, getattr(defaults, key)) for key in limits},
+    )
+
+
 def _number(name: str, section: Mapping[str, Any], key: str, default: Any) -> Any:
     value = section.get(key, default)
     if value is default:
@@ -276,4 +323,5 @@ _SECTIONS: Mapping[str, Callable[[str, Mapping[str, Any]], Any]] = {
     "compatibility": _compatibility,
     "performance": _performance,
     "security": _security,
+    "packaging": _packaging,
 }

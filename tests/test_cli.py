@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from pyassay import __version__, cli, terminal
-from pyassay.probes import QUESTIONS
+from pyassay.probes import ABOUT_PYTHONS, QUESTIONS
 from pyassay.verdicts.model import Level
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,12 +118,14 @@ class TestUsage:
         assert "Traceback" in done.stderr
 
     def test_words_are_questions_first_then_selectors(self) -> None:
-        assert cli._split(()) == (QUESTIONS, ())
+        assert cli._split(()) == (ABOUT_PYTHONS, ())
         assert cli._split(("portability",)) == (("portability",), ())
         assert cli._split(("portability", "uv:3.12")) == (("portability",), ("uv:3.12",))
-        assert cli._split(("/usr/bin/python3",)) == (QUESTIONS, ("/usr/bin/python3",))
+        assert cli._split(("/usr/bin/python3",)) == (ABOUT_PYTHONS, ("/usr/bin/python3",))
+        assert cli._split(("all", "uv:3.12")) == (QUESTIONS, ("uv:3.12",))
+        assert cli._split(("backends",)) == (("backends",), ())
         # A file of that name is still reached, as ./portability.
-        assert cli._split(("uv:3.12", "portability")) == (QUESTIONS, ("uv:3.12", "portability"))
+        assert cli._split(("uv:3.12", "portability")) == (ABOUT_PYTHONS, ("uv:3.12", "portability"))
 
 
 class TestExitCode:

@@ -11,14 +11,14 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from pyassay import __version__, images_command, refresh_command
-from pyassay.probes import QUESTIONS
+from pyassay.probes import ABOUT_PYTHONS, QUESTIONS
 from pyassay.subjects.model import Interpreter
 from pyassay.terminal import json_document, progress_bar, table, tell, write
 from pyassay.verdicts.model import Level
@@ -139,6 +139,31 @@ Instructions = Annotated[
 Online = Annotated[
     bool, typer.Option("--online", help="Ask the package index for advisories of installed packages.")
 ]
+Full = Annotated[
+    bool, typer.Option("--full", help="Tools: everything that can be measured, however long it takes.")
+]
+Packagers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,NAME", help="Packaging: these packagers only: pex,nuitka.", show_default=False
+    ),
+]
+Patient = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Packaging: pack this project of yours.", show_default=False),
+]
+Installers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME==VERSION,...",
+        help="Installers: these, instead of two uv and a pip.",
+        show_default=False,
+    ),
+]
+Project = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Backends: build this project of yours, too.", show_default=False),
+]
 FailOn = Annotated[
     Level | None,
     typer.Option(
@@ -205,6 +230,7 @@ def _found_cells(subject: Subject) -> tuple[str, ...]:
 
 @app.command()
 def probe(
+    context: typer.Context,
     question: Annotated[
         str, typer.Argument(metavar="QUESTION", help=f"What to find out: {', '.join(QUESTIONS)}.")
     ],
@@ -221,6 +247,11 @@ def probe(
     own_tests: OwnTests = False,
     instructions: Instructions = False,
     online: Online = False,
+    full: Full = False,
+    packagers: Packagers = None,
+    patient: Patient = None,
+    installers: Installers = None,
+    project: Project = None,
     as_json: Json = False,
 ) -> None:
     """Record an evidence set: facts, no verdicts."""
@@ -228,19 +259,7 @@ def probe(
     if output.exists():
         raise UsageError(f"{output}: exists already; name another folder with --output")
     _writable(output.absolute().parent)
-    wishes = _Wishes(
-        [question],
-        selectors or (),
-        search or (),
-        run or bool(images),
-        images or (),
-        minutes,
-        reference or "",
-        workloads or (),
-        own_tests,
-        instructions,
-        online,
-    )
+    wishes = _Wishes.of(context, [question], selectors or ())
     evidence = _gather(wishes, _subjects(selectors, search))
     folder = _save(evidence, output)
     failures = _not_assayed(evidence)
@@ -345,11 +364,13 @@ def check(
 
 @app.command()
 def report(
+    context: typer.Context,
     words: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="QUESTION|SELECTOR",
-            help="Questions to answer (none: all), then the Pythons to ask about (none: every one found).",
+            help="Questions to answer (none: those about Pythons; all), then the Pythons to ask about (none: "
+            "every one found).",
             show_default=False,
         ),
     ] = None,
@@ -381,6 +402,11 @@ def report(
     own_tests: OwnTests = False,
     instructions: Instructions = False,
     online: Online = False,
+    full: Full = False,
+    packagers: Packagers = None,
+    patient: Patient = None,
+    installers: Installers = None,
+    project: Project = None,
     policy: PolicyName = "default",
     parameters: Annotated[
         list[str] | None,
@@ -400,8 +426,7 @@ def report(
     OUTPUT/evidence, in place of the last one that answers the same questions.
     """
     questions, selectors = _split(words or ())
-    measuring = (search, record, run, images, minutes, reference, workloads, own_tests, instructions, online)
-    if evidence is not None and (selectors or any(measuring)):
+    if evidence is not None and (selectors or record is not None or _Wishes.of(context, (), ()).parameters):
         raise UsageError("--evidence is a recorded set: nothing about what is to be probed goes with it")
     if record is not None and record.exists():
         raise UsageError(f"{record}: exists already; name another folder with --record")
@@ -418,19 +443,7 @@ def report(
             observed = _load(evidence)
             questions = _answered(questions, observed, evidence, asked_for=bool(words))
         else:
-            wishes = _Wishes(
-                questions,
-                selectors,
-                search or (),
-                run or bool(images),
-                images or (),
-                minutes,
-                reference or "",
-                workloads or (),
-                own_tests,
-                instructions,
-                online,
-            )
+            wishes = _Wishes.of(context, questions, selectors)
             observed = _gather(wishes, _subjects_of_report(selectors, search))
             kept = output / "evidence" / _set_name(questions)
             before = before or _last_run(kept, observed)
@@ -510,14 +523,22 @@ app.command()(refresh_command.refresh)
 
 
 def _split(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the questions that words begin with (all, if with none) and the selectors after them."""
+    """Return the questions that words begin with and the selectors after them.
+
+    With no question: those about Pythons. The others fetch tools and put them to work, so one asks for them.
+    """
+    if words and words[0] == "all":
+        return QUESTIONS, tuple(words[1:])
     count = next((number for number, word in enumerate(words) if word not in QUESTIONS), len(words))
-    return tuple(dict.fromkeys(words[:count])) or QUESTIONS, tuple(words[count:])
+    return tuple(dict.fromkeys(words[:count])) or ABOUT_PYTHONS, tuple(words[count:])
 
 
 def _known(question: str) -> None:
+    from difflib import get_close_matches
+
     if question not in QUESTIONS:
-        raise UsageError(f"{question}: no such question; there are: {', '.join(QUESTIONS)}")
+        near = "".join(f"; did you mean {one}?" for one in get_close_matches(question, QUESTIONS, 1, 0.7))
+        raise UsageError(f"{question}: no such question; there are: {', '.join(QUESTIONS)}{near}")
 
 
 def _subjects(selectors: Sequence[str] | None, search: Sequence[Path] | None) -> Subjects:
@@ -550,34 +571,50 @@ def _subjects_of_report(selectors: Sequence[str], search: Sequence[Path] | None)
 
 @dataclass(frozen=True, slots=True)
 class _Wishes:
-    """What the user asked to be probed, and how."""
+    """What the user asked to be probed, and how: the options that `probe` and `report` share."""
 
     questions: Sequence[str]
     selectors: Sequence[str]
-    search: Sequence[Path]
+    search: Sequence[Path] | None
     run: bool
-    images: Sequence[str]
+    images: Sequence[str] | None
     minutes: float | None
-    reference: str
-    workloads: Sequence[str]
+    reference: str | None
+    workloads: Sequence[str] | None
     own_tests: bool
     instructions: bool
     online: bool
+    full: bool
+    packagers: str | None
+    patient: Path | None
+    installers: str | None
+    project: Path | None
+
+    @classmethod
+    def of(cls, context: typer.Context, questions: Sequence[str], selectors: Sequence[str]) -> _Wishes:
+        """Return what a command's options ask for."""
+        options: dict[str, Any] = {field.name: context.params.get(field.name) for field in fields(cls)}
+        return cls(**options | {"questions": questions, "selectors": selectors})
 
     @property
     def parameters(self) -> dict[str, str]:
         """Return them as they are kept with the evidence: runs that asked the same are comparable."""
         asked = {
             "selectors": " ".join(self.selectors),
-            "search": " ".join(map(os.fspath, self.search)),
-            "run": "yes" if self.run else "",
-            "in": " ".join(self.images),
+            "search": " ".join(map(os.fspath, self.search or ())),
+            "run": "yes" if self.run or self.images else "",
+            "in": " ".join(self.images or ()),
             "minutes": "" if self.minutes is None else f"{self.minutes:g}",
-            "reference": self.reference,
-            "workload": " ".join(self.workloads),
+            "reference": self.reference or "",
+            "workload": " ".join(self.workloads or ()),
             "own tests": "yes" if self.own_tests else "",
             "instructions": "yes" if self.instructions else "",
             "online": "yes" if self.online else "",
+            "full": "yes" if self.full else "",
+            "packagers": self.packagers or "",
+            "patient": "" if self.patient is None else os.fspath(self.patient),
+            "installers": self.installers or "",
+            "project": "" if self.project is None else os.fspath(self.project),
         }
         return {name: text for name, text in asked.items() if text}
 
@@ -609,7 +646,8 @@ class _Wishes:
         from pyassay.probes.performance.settings import OwnWorkload, Settings
 
         ids = [one.id for one in subjects if isinstance(one, Interpreter)]
-        for workload in self.workloads:
+        workloads = self.workloads or ()
+        for workload in workloads:
             if workload.endswith(".py") and not Path(workload).is_file():
                 raise UsageError(f"--workload {workload}: no such file")
         if self.reference and self.reference not in ids:
@@ -621,25 +659,30 @@ class _Wishes:
         return Settings(
             budget_s=60 * (self.minutes or _MINUTES + _MINUTES_EACH * many),
             reference=self.reference or default_reference(subjects),
-            own=tuple(map(OwnWorkload, self.workloads)),
+            own=tuple(map(OwnWorkload, workloads)),
             instructions=_COUNTED if self.instructions else (),
         )
 
 
 def _writable(folder: Path) -> None:
     """Refuse a folder that cannot be made or written before anything is measured for it."""
+    from tempfile import TemporaryDirectory
+
     there = folder
     while not there.exists() and there != there.parent:
         there = there.parent
     if not there.is_dir():
         raise UsageError(f"{folder}: {there} is no folder")
-    if not os.access(there, os.W_OK | os.X_OK) or there == Path("/proc"):
-        raise UsageError(f"{folder}: cannot be written")
+    try:
+        TemporaryDirectory(prefix=".pyassay-", dir=there).cleanup()
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
 
 def _set_name(questions: Sequence[str]) -> str:
     """Return the folder's name of the evidence on some questions."""
-    return "all" if tuple(questions) == QUESTIONS else "+".join(questions)
+    sets = {QUESTIONS: "all", ABOUT_PYTHONS: "pythons"}
+    return sets.get(tuple(questions)) or "+".join(questions)
 
 
 def _answered(
@@ -654,20 +697,20 @@ def _answered(
 
 def _gather(wishes: _Wishes, subjects: Sequence[Subject]) -> Evidence:
     from pyassay.gathering import gather
+    from pyassay.places.interruption import unwound_by_signals
 
     if not subjects:
         raise UsageError("no Python found to ask about")
     settings = wishes.settings(subjects)
-    from pyassay.places.interruption import unwound_by_signals
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(unwound_by_signals())
         places: Sequence[TrialPlace] = ()
-        if wishes.run:
+        if wishes.run or wishes.images:
             from pyassay.probes.trials import NoPlace, places_at_hand
 
             with progress_bar("Reading the images"):
-                places = stack.enter_context(places_at_hand(wishes.images))
+                places = stack.enter_context(places_at_hand(wishes.images or ()))
             for place in places:
                 if isinstance(place, NoPlace):
                     tell(f"{place.name}: nothing is tried there: {place.reason}")
@@ -746,13 +789,14 @@ def _parameters(questions: Iterable[str], words: Sequence[str]) -> dict[str, str
 
     That is before the probing, which takes longer than a user waits for a complaint about a typing error.
     """
+    from pyassay.reports.notebooks import notebook_name
     from pyassay.reports.parameters import ParameterError, Parameters, assignments
     from pyassay.resources import share
 
     with _users_fault(ParameterError):
         values = assignments(words)
         for question in questions:
-            Parameters.load(share("notebooks", f"{question}.ipynb")).parse(values)
+            Parameters.load(share("notebooks", f"{notebook_name(question)}.ipynb")).parse(values)
     return values
 
 

@@ -19,7 +19,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyassay.probes import QUESTIONS, probe_module
+from pyassay.probes import ABOUT_TOOLS, QUESTIONS, probe_module
 from pyassay.probes.observations import Column, TableSchema
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ __all__ = [
 SCHEMA_VERSION = 3
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 16 << 20
+_MADE_BY_PROBES = ("build", "tool")
 
 SUBJECTS = TableSchema(
     "subjects",
@@ -48,7 +49,7 @@ SUBJECTS = TableSchema(
     (
         Column("subject_id", "text", "stable within an evidence set"),
         Column("label", "text", "what charts and tables call it"),
-        Column("kind", "text", "interpreter, environment, artifact or image"),
+        Column("kind", "text", "interpreter, environment, artifact or image; build or tool: a probe's own"),
         Column("executable", "text", "the real file, links resolved; the artifact; the image's name"),
         Column("image", "text", "the image that an interpreter lies in; empty: this host"),
         Column("format", "text", "of an artifact: wheel, pex, deb ...; else empty"),
@@ -156,12 +157,62 @@ class Evidence:
         return self.tables[name]
 
     def about(self, question: str) -> Mapping[str, pd.DataFrame]:
-        """Return the tables; of ``skipped`` only what was observed for this question."""
-        if SKIPPED.name not in self.tables:
-            return self.tables
+        """Return the tables; of ``skipped`` and ``subjects`` only the rows that belong to this question.
+
+        Builds and tools, which a question about tools made its subjects, belong to that one only.
+        """
+        tables = dict(self.tables)
+        if SKIPPED.name in tables:
+            skipped = tables[SKIPPED.name]
+            tables[SKIPPED.name] = skipped[skipped["question"] == question].reset_index(drop=True)
+        if SUBJECTS.name in tables:
+            subjects = tables[SUBJECTS.name]
+            own = subjects["kind"].isin(_MADE_BY_PROBES)
+            if question in ABOUT_TOOLS:
+                asked = {run.subject_id for run in self.manifest.runs if run.question == question}
+                chosen = own & subjects["subject_id"].isin(asked)
+            else:
+                chosen = ~own
+            tables[SUBJECTS.name] = subjects[chosen].reset_index(drop=True)
+        return tables
+
+    def answered_by(self, other: Evidence) -> Evidence:
+        """Return this set with the answers of another in place of its own to the same questions.
+
+        Of the subjects, those of the other come in place of those of the same id; one that no question
+        speaks of any more goes.
+        """
+        import pandas as pd
+
+        replaced = set(other.manifest.questions)
+        kept_runs = [run for run in self.manifest.runs if run.question not in replaced]
+        runs = (*kept_runs, *other.manifest.runs)
+        spoken_of = {run.subject_id for run in runs}
+        subjects = self.tables[SUBJECTS.name]
+        new = other.tables[SUBJECTS.name]
+        kept = subjects[
+            subjects["subject_id"].isin(spoken_of) & ~subjects["subject_id"].isin(new["subject_id"])
+        ]
         skipped = self.tables[SKIPPED.name]
-        own = skipped[skipped["question"] == question].reset_index(drop=True)
-        return {**self.tables, SKIPPED.name: own}
+        tables = {
+            **self.tables,
+            **other.tables,
+            SUBJECTS.name: pd.concat([kept, new], ignore_index=True),
+            SKIPPED.name: pd.concat(
+                [skipped[~skipped["question"].isin(replaced)], other.tables[SKIPPED.name]], ignore_index=True
+            ),
+        }
+        asked = {*self.manifest.questions, *replaced}
+        questions = tuple(question for question in QUESTIONS if question in asked)
+        manifest = replace(
+            self.manifest,
+            recorded_at=max(self.manifest.recorded_at, other.manifest.recorded_at),
+            questions=questions,
+            tools={**self.manifest.tools, **other.manifest.tools},
+            runs=runs,
+            redacted=self.manifest.redacted and other.manifest.redacted,
+        )
+        return Evidence(manifest, {schema.name: tables[schema.name] for schema in schemas(questions)})
 
     @property
     def digest(self) -> str:

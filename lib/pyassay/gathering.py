@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyassay import __version__
 from pyassay.evidence import SCHEMA_VERSION, SKIPPED, SUBJECTS, Evidence, Manifest, ProbeRun, schemas
-from pyassay.probes import probe_module
+from pyassay.probes import ABOUT_TOOLS, probe_module
 from pyassay.subjects.collection import subject_row
 from pyassay.subjects.model import Subject
 
@@ -33,6 +33,7 @@ class _Collected:
     frames: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
     skipped: list[dict[str, str]] = field(default_factory=list)
     runs: list[ProbeRun] = field(default_factory=list)
+    made: list[Subject] = field(default_factory=list)
 
     def add(self, question: str, frames: Mapping[str, pd.DataFrame]) -> None:
         for name, frame in frames.items():
@@ -64,7 +65,8 @@ def gather(
     questions : str or sequence of str
         Of :data:`pyassay.probes.QUESTIONS`.
     subjects : iterable of Interpreter or Artifact
-        What to probe.
+        What to probe. Questions about tools take their Pythons from it, and add subjects of their own; where
+        nothing else is asked, those are all.
     places : sequence of TrialPlace
         Where each subject is tried besides, see :mod:`pyassay.probes.trials`; by default nowhere.
     settings : mapping, optional
@@ -93,7 +95,9 @@ def gather(
         )
     if progress is not None:
         progress(1, 1, "")
-    tables = {"subjects": SUBJECTS.frame(map(subject_row, listed))}
+    if set(asked) <= set(ABOUT_TOOLS):
+        listed = []
+    tables = {"subjects": SUBJECTS.frame(map(subject_row, [*listed, *collected.made]))}
     for schema in schemas(asked):
         if schema.name not in (SUBJECTS.name, SKIPPED.name):
             frames = collected.frames.get(schema.name)
@@ -180,10 +184,18 @@ def _measured_together(
     try:
         measured = module.measure(subjects, settings, progress=progress)
     except Exception as error:  # noqa: BLE001 - the other questions go on
-        for subject in subjects:
-            collected.failed(question, subject, _one_line(error), _since(started))
+        if question in ABOUT_TOOLS:
+            # None of the Pythons has failed, and there is no subject that could.
+            row = {"subject_id": "", "question": question, "file": question, "reason": _one_line(error)}
+            collected.skipped.append(row)
+        else:
+            for subject in subjects:
+                collected.failed(question, subject, _one_line(error), _since(started))
         return
     collected.add(question, measured.frames)
+    if question in ABOUT_TOOLS:
+        subjects = measured.subjects
+        collected.made += subjects
     for subject in subjects:
         if reason := measured.failed.get(subject.id):
             collected.failed(question, subject, reason, _since(started))

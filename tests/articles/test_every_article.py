@@ -11,19 +11,20 @@ import altair as alt
 import pytest
 from pyassay.articles import article
 from pyassay.evidence import SCHEMA_VERSION, Evidence, Manifest, load, schemas
-from pyassay.probes import QUESTIONS
+from pyassay.reports.notebooks import notebook_name
 from pyassay.tables import Shown
 from pyassay.verdicts.policy import Policy
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / "data" / "evidence" / "recorded"
 CALL = re.compile(r"article\.(\w+)\((?:\"(\w+)\")?\)")
+QUESTIONS = load(RECORDED).manifest.questions
 NASTY = "<script>alert(1)</script>\x1b[31m"
 
 
 def cells(question: str) -> list[tuple[str, tuple[str, ...]]]:
     """Return the calls of a notebook's cells."""
-    notebook = json.loads((ROOT / "notebooks" / f"{question}.ipynb").read_text())
+    notebook = json.loads((ROOT / "notebooks" / f"{notebook_name(question)}.ipynb").read_text())
     sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     found = [match for source in sources if (match := CALL.fullmatch(source.strip()))]
     return [(match[1], (match[2],) if match[2] else ()) for match in found]

@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyassay.probes import QUESTIONS
+from pyassay.evidence import load
+from pyassay.reports.notebooks import notebook_name
+from pyassay.resources import share
 
 pytestmark = pytest.mark.browser
 
 GALLERY = Path(__file__).resolve().parents[2] / "reports" / "gallery"
+PAGES = [
+    notebook_name(question) for question in load(share("data", "evidence", "recorded")).manifest.questions
+]
 Open = Callable[..., Any]
 
 
-@pytest.mark.parametrize("name", ["index", *QUESTIONS])
+@pytest.mark.parametrize("name", ["index", *PAGES])
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
 def test_a_page_of_the_gallery_is_silent_and_usable(opened: Open, name: str, scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
@@ -32,7 +37,7 @@ def test_a_page_of_the_gallery_is_silent_and_usable(opened: Open, name: str, sch
     assert across <= width, "a phone scrolls in one direction"
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", PAGES)
 def test_every_chart_of_an_article_is_drawn(opened: Open, name: str) -> None:
     page = opened(GALLERY / f"{name}.html").page
     charts = page.locator("figure svg")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from pyassay.probes import QUESTIONS
+from pyassay.evidence import load
 from pyassay.reports.assembly import build
 from pyassay.reports.recording import drawing_versions
 from pyassay.resources import share
@@ -18,7 +18,8 @@ def test_the_gallery_is_made_again_byte_for_byte(tmp_path: Path) -> None:
     made_with = json.loads((GALLERY / "made-with.json").read_text())
     if made_with != drawing_versions():
         pytest.skip(f"made with other versions: {made_with}")
-    build(QUESTIONS, share("data", "evidence", "recorded"), tmp_path)
+    recorded = share("data", "evidence", "recorded")
+    build(load(recorded).manifest.questions, recorded, tmp_path)
     kept = {path.relative_to(GALLERY): path.read_bytes() for path in GALLERY.rglob("*") if path.is_file()}
     made = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     del kept[Path("made-with.json")]

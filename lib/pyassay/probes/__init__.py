@@ -2,7 +2,8 @@
 
 Each question has one module with ``TABLES`` (the documented tables) and either ``probe(subject)`` (those
 tables for one subject) or, where subjects are compared, ``measure(subjects, settings, progress=)`` (for all
-of them: ``frames``, and ``failed``: the reason by subject). It may have ``takes(subject)`` (whether the
+of them: ``frames``, ``failed``: the reason by subject, and, if the subjects that the tables speak of are the
+probe's own work, ``subjects``). It may have ``takes(subject)`` (whether the
 question makes sense for it), ``probe_in(subject, place)`` (the same, in another place) and
 ``probe_host(subjects)`` (what belongs to the machine rather than to one subject).
 """
@@ -12,9 +13,15 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["QUESTIONS", "UnknownQuestionError", "probe_module"]
+__all__ = ["ABOUT_PYTHONS", "ABOUT_TOOLS", "QUESTIONS", "UnknownQuestionError", "probe_module"]
 
-QUESTIONS: tuple[str, ...] = ("portability", "compatibility", "performance", "security")
+ABOUT_PYTHONS: tuple[str, ...] = ("portability", "compatibility", "performance", "security")
+"""What is asked about the Pythons and artifacts that the reader names, unless he asks for something else."""
+
+ABOUT_TOOLS: tuple[str, ...] = ("packaging", "installers", "backends")
+"""What is asked about tools: they are fetched and put to work, with the reader's Pythons, so on request."""
+
+QUESTIONS: tuple[str, ...] = ABOUT_PYTHONS + ABOUT_TOOLS
 """The questions that can be asked, in the order in which reports list them."""
 
 

@@ -13,6 +13,7 @@ from pyassay import __version__
 from pyassay.reports.execution import ExecutedNotebook, Execution, Status, execute_all
 from pyassay.reports.html import Asset, Download, Provenance, article, asset_of, csv_gz, data_href, write
 from pyassay.reports.index import ArticleLink, Change, front_page
+from pyassay.reports.notebooks import notebook_name
 from pyassay.reports.parameters import ParameterError, Parameters
 from pyassay.resources import share
 
@@ -103,7 +104,7 @@ def build(
     Parameters
     ----------
     questions : sequence of str
-        Each has a notebook of its name.
+        Each has a notebook, see :mod:`pyassay.reports.notebooks`.
     evidence_folder : Path
         A recorded evidence set.
     output : Path
@@ -157,7 +158,7 @@ def build(
         about = Provenance(provenance.recorded_at, facts, _references([question]), embedded)
         statuses.append(_write_article(question, notebook, about, asset, output))
         title = _title(notebook)
-        links.append(ArticleLink(question, title, f"{question}.html", notebook.message))
+        links.append(ArticleLink(question, title, f"{notebook_name(question)}.html", notebook.message))
     front = Provenance(provenance.recorded_at, provenance.facts, provenance.references, beside)
     index = output / "index.html"
     write(index, front_page(_labelled(verdicts, evidence), links, front, changes=changes))
@@ -168,8 +169,8 @@ def _notebook(question: str, folder: Path | None) -> Path:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", question):
         raise FileNotFoundError(f"{question}: not the name of a question")
     if folder is None:
-        return share("notebooks", f"{question}.ipynb")
-    path = folder / f"{question}.ipynb"
+        return share("notebooks", f"{notebook_name(question)}.ipynb")
+    path = folder / f"{notebook_name(question)}.ipynb"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no notebook")
     return path
@@ -214,7 +215,7 @@ def _write_asset(output: Path) -> Asset:
 def _write_article(
     question: str, executed: ExecutedNotebook, about: Provenance, asset: Asset | None, output: Path
 ) -> ArticleStatus:
-    page = output / f"{question}.html"
+    page = output / f"{notebook_name(question)}.html"
     write(page, article(executed, about, question=question, asset=asset))
     return ArticleStatus(
         question, page, executed.status, executed.message, executed.duration_s, executed.peak_memory_bytes

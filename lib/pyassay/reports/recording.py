@@ -1,6 +1,7 @@
 """Record the evidence that the committed notebooks show, and run them on it (``make record``).
 
 For a checkout: writes ``data/evidence/recorded`` and the outputs in ``notebooks/``, which nbval then checks.
+Questions about tools are recorded one by one, with ``--only``: each takes as long as all about Pythons.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from pathlib import Path
 
 import nbformat
 
-from pyassay.evidence import redacted
+from pyassay.evidence import load, redacted
 from pyassay.gathering import gather
-from pyassay.probes import QUESTIONS
+from pyassay.probes import ABOUT_PYTHONS, ABOUT_TOOLS, probe_module
 from pyassay.probes.compatibility import Settings as CompatibilitySettings
 from pyassay.probes.performance.reference import default_reference
 from pyassay.probes.performance.settings import Settings
@@ -25,10 +26,11 @@ from pyassay.reports.assembly import build
 from pyassay.reports.canonical import canonical
 from pyassay.reports.execution import Execution, Status, execute_all
 from pyassay.reports.html import write
+from pyassay.reports.notebooks import notebook_name
 from pyassay.resources import share
 from pyassay.subjects import find
 
-__all__ = ["drawing_versions", "gallery", "record", "run_notebooks"]
+__all__ = ["drawing_versions", "gallery", "record", "record_tools", "run_notebooks"]
 
 _MINUTES = 10.0
 _DRAWN_BY = ("altair", "jinja2", "mistune", "nbconvert", "pandas", "pyarrow", "pygments", "vl-convert-python")
@@ -39,7 +41,8 @@ def record(
 ) -> Path:
     """Probe this machine's Pythons and keep the evidence without this machine's folders.
 
-    They are tried, too, in images of the Docker engine, if there is one.
+    What was recorded of tools stays. The Pythons are tried, too, in images of the Docker engine, if there
+    is one.
 
     Parameters
     ----------
@@ -64,17 +67,35 @@ def record(
         places = [place for place in found if not isinstance(place, NoPlace)]
         speed = Settings(budget_s=60 * minutes, reference=default_reference(subjects))
         evidence = gather(
-            QUESTIONS,
+            ABOUT_PYTHONS,
             subjects,
             places=places,
             settings={"performance": speed, "compatibility": CompatibilitySettings(own_tests=True)},
         )
-    return redacted(evidence).save(folder, replace_existing=True)
+    recorded = redacted(evidence)
+    if (folder / "manifest.json").exists():
+        recorded = load(folder).answered_by(recorded)
+    return recorded.save(folder, replace_existing=True)
 
 
-def run_notebooks(folder: Path) -> list[str]:
-    """Run every notebook of a folder as it stands, and keep its outputs in it; return what failed."""
-    paths = [folder / f"{question}.ipynb" for question in QUESTIONS]
+def record_tools(folder: Path, questions: Sequence[str]) -> Path:
+    """Ask questions about tools, all that they can answer, and keep the evidence with what was recorded.
+
+    Raises
+    ------
+    EvidenceError
+        If the folder holds no evidence set, or cannot be written.
+    """
+    subjects = find()
+    recorded = load(folder)
+    settings = {question: probe_module(question).Settings(profile="full") for question in questions}
+    found = redacted(gather(questions, subjects, settings=settings))
+    return recorded.answered_by(found).save(folder, replace_existing=True)
+
+
+def run_notebooks(folder: Path, questions: Sequence[str]) -> list[str]:
+    """Run the notebooks of some questions, and keep their outputs in them; return what failed."""
+    paths = [folder / f"{notebook_name(question)}.ipynb" for question in questions]
     failures: list[str] = []
     executed = execute_all([Execution(path) for path in paths])
     for path, result in zip(paths, executed, strict=True):
@@ -96,7 +117,7 @@ def gallery(evidence: Path, folder: Path) -> list[str]:
 
     Equal evidence and equal versions of the libraries give equal bytes: a test writes it again and compares.
     """
-    result = build(QUESTIONS, evidence, folder)
+    result = build(load(evidence).manifest.questions, evidence, folder)
     write(folder / "made-with.json", json.dumps(drawing_versions(), indent=1) + "\n")
     return [f"{status.question}: {status.message}" for status in result.statuses if status.message]
 
@@ -110,12 +131,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--minutes", type=float, default=_MINUTES, help="how long to measure speed")
     parser.add_argument("--outputs-only", action="store_true", help="probe nothing, run the notebooks anew")
+    parser.add_argument("--only", action="append", choices=ABOUT_TOOLS, help="record this question only")
     asked = parser.parse_args(arguments)
     place = share("data", "reference").parent / "evidence" / "recorded"
-    if not asked.outputs_only:
+    if asked.only:
+        record_tools(place, asked.only)
+    elif not asked.outputs_only:
         record(place, asked.selectors, asked.images, asked.minutes)
     failed = [
-        *run_notebooks(share("notebooks")),
+        *run_notebooks(share("notebooks"), asked.only or load(place).manifest.questions),
         *gallery(place, share("notebooks").parent / "reports" / "gallery"),
     ]
     for line in failed:

@@ -1,0 +1,3 @@
+"""What packagers are tried on."""
+
+__version__ = "1.0"

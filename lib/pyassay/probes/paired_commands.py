@@ -40,6 +40,8 @@ Expectation = Callable[[bytes, bytes, int], str]
 
 _REFERENCE, _CONTROL, _CANDIDATE = "reference", "control", "candidate"
 _MAX_REASON = 400
+# Beyond the least blocks, a command sits out while it has taken so many times the mean of candidates.
+_SHARE = 1.5
 
 
 class PairedSettingsError(ValueError):
@@ -258,24 +260,33 @@ class _Measurement:
         # Without the reference there is no ratio, but times of their own.
         fixed = [entry for entry in present if entry.kind != _CANDIDATE]
         others = sorted((one for one in present if one.kind == _CANDIDATE), key=self._expected_s)
-        fixed_s, left_s = sum(map(self._expected_s, fixed)), self._left_s()
-        chosen: list[_Entry] = []
+        left_s = self._left_s()
+        if left_s <= sum(map(self._expected_s, fixed)):
+            return []
         if block < self.settings.min_blocks:
             wanted = self.settings.min_blocks - block
-            room_s = left_s - wanted * fixed_s
-            for entry in others:
-                room_s -= wanted * self._expected_s(entry)
-                if room_s >= 0:
-                    chosen.append(entry)
-        elif fixed:
-            share_s = self.settings.budget_s / len(entries)
-            chosen = [
-                one for one in others if self._spent_s[one.command.id] + self._expected_s(one) <= share_s
-            ]
-        # One that is compared with nobody shows how large the noise is.
-        if left_s <= fixed_s + sum(map(self._expected_s, chosen)) or (len(entries) > 2 and not chosen):
-            return []
-        return [*fixed, *chosen]
+            # What does not fit so often is still measured as often as it fits: its own time is of use.
+            chosen = self._fitting(others, left_s, fixed, wanted) or self._fitting(others, left_s, fixed, 1)
+        else:
+            spent = [self._spent_s.get(one.command.id, 0.0) for one in others]
+            most_s = _SHARE * sum(spent) / max(len(spent), 1)
+            even = [one for one, spent_s in zip(others, spent, strict=True) if spent_s <= most_s]
+            chosen = self._fitting(even, left_s, fixed, 1) if fixed else []
+        # A reference that is compared with nobody still shows how large the noise is.
+        return [*fixed, *chosen] if chosen or len(entries) == 2 else []
+
+    def _fitting(
+        self, others: Sequence[_Entry], room_s: float, fixed: Sequence[_Entry], blocks: int
+    ) -> list[_Entry]:
+        """Return the first of the others for which there is room in so many blocks."""
+        room_s -= blocks * sum(map(self._expected_s, fixed))
+        chosen = []
+        for entry in others:
+            room_s -= blocks * self._expected_s(entry)
+            if room_s < 0:
+                break
+            chosen.append(entry)
+        return chosen
 
     def _expected_s(self, entry: _Entry) -> float:
         return self._cost_s.get(entry.command.id, 0.0)

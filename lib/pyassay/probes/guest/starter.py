@@ -7,12 +7,11 @@ It is the reaper of whatever its commands leave behind (``PR_SET_CHILD_SUBREAPER
 A line in is an order, a line out its answer: marshal in base64, both ends being the same interpreter.
 """
 
+import _signal as signal  # the module around it brings enum, a megabyte
 import binascii
-import errno
 import marshal
 import os
 import select
-import signal
 import sys
 import time
 
@@ -72,7 +71,7 @@ def kill_group(pid):
         return False
 
 
-class Usage(object):
+class Usage:
     def __init__(self):
         self.cpu_s = 0.0
         self.peak_rss_bytes = 0
@@ -108,7 +107,7 @@ def reap_rest(usage, is_reaper, group, patient):
     return len(outlived)
 
 
-class Run(object):
+class Run:
     def __init__(self, order, wake):
         self.order = order
         self.wake = wake

@@ -13,6 +13,7 @@ from pyassay.probes.package_changelogs import observe as observe_changelogs
 from pyassay.probes.security import JUDGED, TABLES
 from pyassay.subjects.collection import subject_row
 from pyassay.verdicts import security as rules
+from pyassay.verdicts.advisories import SEVERITIES
 from pyassay.verdicts.claims import Finding
 from pyassay.verdicts.model import Level
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_security"]
 
-_RANKS = ("unrated", "low", "medium", "moderate", "high", "critical")
 _NAMED = 6
 _NO_FIX = "some advisories name no fix on its branch"
 
@@ -81,8 +81,8 @@ def check_security(
 def _open(tables: dict[str, pd.DataFrame], policy: Policy, day: date, names: dict[str, str]) -> list[Finding]:
     severity = policy.security.bad_severity
     rows = rules.advisories(tables, day, policy)
-    ranks = rows["severity"].map(_RANKS.index)
-    counted = rows[(rows["status"] == "open") & (ranks >= _RANKS.index(severity))]
+    ranks = rows["severity"].map(SEVERITIES.index)
+    counted = rows[(rows["status"] == "open") & (ranks >= SEVERITIES.index(severity))]
     wanted = f"no open advisory of severity {severity} or worse"
     found = []
     for key, group in counted.groupby(["subject_id", "component", "version"], sort=False):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from pyassay import charts, tables
-from pyassay.articles.question import QuestionArticle, first_few, said, strong
+from pyassay.articles.question import QuestionArticle, first_few, groups, said, strong
 from pyassay.probes.compatibility import MEASURED, NOT_APPLICABLE, NOT_MEASURED
 from pyassay.probes.quirks import CONSEQUENCES, catalogue
 from pyassay.verdicts import compatibility as rules
@@ -140,7 +139,7 @@ class CompatibilityArticle(QuestionArticle):
                     ("what to do", _remedy(group, quirks[quirk].workaround), False),
                 ),
             )
-            for (quirk, level, means), group in _groups(found, "quirk", "level", "means")
+            for (quirk, level, means), group in groups(found, "quirk", "level", "means")
         ]
         items.sort(key=lambda item: -item.level.severity)
         return tables.findings(items, caption=f"{title}: {_counted(len(items), 'finding')}")
@@ -188,7 +187,7 @@ class CompatibilityArticle(QuestionArticle):
                 "Python": self._labels[group["subject_id"].iloc[0]],
                 "command": group["command"].iloc[0],
             }
-            for (quirk,), group in _groups(self._worse, "quirk")
+            for (quirk,), group in groups(self._worse, "quirk")
         ]
         return tables.table(
             pd.DataFrame(rows, columns=["quirk", "Python", "command"]),
@@ -255,11 +254,6 @@ class CompatibilityArticle(QuestionArticle):
 _SIGNS = {NOT_APPLICABLE: "n/a", NOT_MEASURED: "?"}
 
 Article = CompatibilityArticle
-
-
-def _groups(frame: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
-    for key, group in frame.groupby(list(by), sort=False):
-        yield tuple(map(str, key if isinstance(key, tuple) else (key,))), group
 
 
 def _counted(count: int, noun: str) -> str:

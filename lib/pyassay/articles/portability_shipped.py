@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from html import escape
-from typing import Any
 
 import pandas as pd
 
 from pyassay import tables
 from pyassay.articles.question import said
 from pyassay.evidence import Evidence
+from pyassay.probes.observations import records
 from pyassay.verdicts.claims import claims
 from pyassay.verdicts.portability import trials_summary
 from pyassay.verdicts.trials import agreement
@@ -30,7 +30,7 @@ _WORDS = {
 
 def agreement_sentence(evidence: Evidence) -> str:
     """Say how many predictions held where they were put to the test."""
-    counted = agreement(_records(evidence, "trials"))
+    counted = agreement(records(evidence.table("trials")))
     if not counted.tried:
         return "Nothing could be put to the test."
     share = "All" if counted.agree == counted.tried else f"{counted.agree:,} of"
@@ -64,10 +64,6 @@ def artifacts(evidence: Evidence) -> tables.Shown:
     )
 
 
-def _records(evidence: Evidence, name: str) -> list[dict[str, Any]]:
-    return [{str(key): cell for key, cell in row.items()} for row in evidence.table(name).to_dict("records")]
-
-
 def _cell(frame: pd.DataFrame, subject: object, column: str) -> str:
     return str(frame.at[subject, column]) if subject in frame.index else ""
 
@@ -80,7 +76,7 @@ def wheels(evidence: Evidence) -> tables.Shown:
     subjects = evidence.table("subjects")
     labels = dict(zip(subjects["subject_id"], subjects["label"], strict=True))
     names = ("wheels", "files", "needs", "symbols", "libraries", "python_symbols")
-    rows = {name: _records(evidence, name) for name in names}
+    rows = {name: records(evidence.table(name)) for name in names}
     broken: dict[tuple[str, str], list[str]] = {}
     prefixes = [(str(row["subject_id"]), str(row["wheel"]), str(row["prefix"])) for row in rows["wheels"]]
     for finding in claims(rows):
@@ -151,7 +147,7 @@ def put_to_test(evidence: Evidence, matrix: pd.DataFrame, labels: Mapping[str, s
             "Nothing was put to the test in this run: every statement above is read from the files. "
             "pyassay report --run tries each Python and artifact in the images at hand."
         )
-    counted = agreement(_records(evidence, "trials"))
+    counted = agreement(records(evidence.table("trials")))
     summary = trials_summary(trials, matrix)
     tried = summary[summary["observed"] != "not tried"]
     untried = summary[summary["observed"] == "not tried"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from html import escape
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from pyassay.subjects.display import display_path
 from pyassay.verdicts.model import Verdict
 from pyassay.verdicts.policy import Policy
 
-__all__ = ["QuestionArticle", "first_few", "said", "strong"]
+__all__ = ["QuestionArticle", "first_few", "groups", "said", "strong"]
 
 
 class QuestionArticle(ABC):
@@ -192,3 +192,9 @@ def first_few(names: Iterable[Any], most: int = 3) -> str:
     listed = list(dict.fromkeys(map(str, names)))
     rest = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def groups(frame: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
+    """Yield each group of rows with its key as text, in the order of their first rows."""
+    for key, group in frame.groupby(list(by), sort=False):
+        yield tuple(map(str, key if isinstance(key, tuple) else (key,))), group

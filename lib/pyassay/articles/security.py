@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -11,15 +10,15 @@ import pandas as pd
 
 from pyassay import charts, tables
 from pyassay.articles import security_supply as supply_lines
-from pyassay.articles.question import QuestionArticle, first_few, said, strong
+from pyassay.articles.question import QuestionArticle, first_few, groups, said, strong
 from pyassay.reference.security import NAMES
 from pyassay.verdicts import security as rules
+from pyassay.verdicts.advisories import COMPONENTS, component_name
 from pyassay.verdicts.model import Level, Verdict
 from pyassay.verdicts.staleness import image_ages, uv_lag
 
 __all__ = ["Article", "SecurityArticle"]
 
-_NAMES = {"cpython": "CPython", "expat": "expat", "openssl": "OpenSSL", "xz": "xz"}
 _SHOWN = 90
 _HARDENED = {
     "pie": "position independent",
@@ -70,8 +69,8 @@ class SecurityArticle(QuestionArticle):
         severe = opened[opened["severity"].isin(["high", "critical"])]
         if len(severe):
             parts = [
-                f"{advisory} ({_NAMES[component]}, in {group['subject_id'].nunique()})"
-                for (advisory, component), group in _groups(severe, "advisory", "component")
+                f"{advisory} ({component_name(component)}, in {group['subject_id'].nunique()})"
+                for (advisory, component), group in groups(severe, "advisory", "component")
             ]
             sentences.append(f"Open and high: {first_few(parts, 4)}.")
         pythons = self.evidence.table("subjects")
@@ -92,7 +91,7 @@ class SecurityArticle(QuestionArticle):
         """Draw components by subject: how many advisories are open, and how bad the worst is."""
         own = self.components[self.components["scope"] == rules.OWN]
         rows = []
-        for (subject, component), group in _groups(own, "subject_id", "component"):
+        for (subject, component), group in groups(own, "subject_id", "component"):
             worst = group.sort_values(["high", "open"], ascending=False).iloc[0]
             level = "good"
             if worst["open"]:
@@ -101,17 +100,22 @@ class SecurityArticle(QuestionArticle):
                 level = "unknown"
             text = str(int(group["open"].max())) if worst["open"] else {"good": "0", "unknown": "?"}[level]
             rows.append(
-                {"label": self._labels[subject], "component": _NAMES[component], "text": text, "level": level}
+                {
+                    "label": self._labels[subject],
+                    "component": component_name(component),
+                    "text": text,
+                    "level": level,
+                }
             )
         frame = pd.DataFrame(rows, columns=["label", "component", "text", "level"])
         counts = own.groupby("component")["open"].sum().sort_values(ascending=False)
         finding = "Nothing is open"
         if len(counts) and counts.iloc[0]:
-            finding = f"Most of what is open is in {_NAMES[str(counts.index[0])]}"
+            finding = f"Most of what is open is in {component_name(str(counts.index[0]))}"
         return charts.open_advisories(
             frame,
             rows=[label for label in self._labels if label in set(frame["label"])],
-            columns=[name for name in _NAMES.values() if name in set(frame["component"])],
+            columns=[name for name in map(component_name, COMPONENTS) if name in set(frame["component"])],
             finding=finding,
         )
 
@@ -127,7 +131,7 @@ class SecurityArticle(QuestionArticle):
         )
         rows = [
             {
-                "component": f"{_NAMES[component]} {version}",
+                "component": f"{component_name(component)} {version}",
                 "comes as": f"{way}, in packages" if scope == rules.SITE else way,
                 "in": first_few(self._labels[subject] for subject in group["subject_id"]),
                 "open": int(group["open"].iloc[0]),
@@ -136,11 +140,16 @@ class SecurityArticle(QuestionArticle):
                 "ported back": int(group["backported"].iloc[0]),
                 "by version alone": int(group["by_version"].iloc[0]),
             }
-            for (component, version, scope, way, closing), group in _groups(
+            for (component, version, scope, way, closing), group in groups(
                 found, "component", "version", "scope", "way", "closing"
             )
         ]
-        rows.sort(key=lambda row: (list(_NAMES.values()).index(row["component"].split()[0]), -row["open"]))
+        rows.sort(
+            key=lambda row: (
+                [component_name(name) for name in COMPONENTS].index(row["component"].split()[0]),
+                -row["open"],
+            )
+        )
         return tables.table(
             pd.DataFrame(rows),
             caption="Every component that advisories are known of, and what would close the open ones; "
@@ -153,14 +162,14 @@ class SecurityArticle(QuestionArticle):
         rows = [
             {
                 "advisory": advisory,
-                "component": f"{_NAMES[component]} {first_few(sorted(set(group['version'])), 2)}",
+                "component": f"{component_name(component)} {first_few(sorted(set(group['version'])), 2)}",
                 "status": status,
                 "severity": group["severity"].iloc[0],
                 "published": group["published"].iloc[0],
                 "in": first_few((self._labels[subject] for subject in group["subject_id"]), 1),
                 "why": (group["changelog_line"].iloc[0] or group["reason"].iloc[0])[:_SHOWN],
             }
-            for (advisory, component, status), group in _groups(
+            for (advisory, component, status), group in groups(
                 self.advisories, "advisory", "component", "status"
             )
         ]
@@ -231,7 +240,7 @@ class SecurityArticle(QuestionArticle):
                 "file": group["file"].iloc[0],
                 "what was found": group["evidence"].iloc[0][:_SHOWN],
             }
-            for (library, version, method, confidence, linkage, package), group in _groups(
+            for (library, version, method, confidence, linkage, package), group in groups(
                 found, "library", "version", "method", "confidence", "linkage", "package"
             )
         ]
@@ -339,7 +348,7 @@ class SecurityArticle(QuestionArticle):
         if not len(found):
             return said("No ELF file was read.")
         rows = []
-        for (subject,), group in _groups(found, "subject_id"):
+        for (subject,), group in groups(found, "subject_id"):
             counts = {
                 "pie": int(group["pie"].isin(["PIE", "DSO"]).sum()),
                 "relro": int((group["relro"] == "full").sum()),
@@ -376,7 +385,7 @@ class SecurityArticle(QuestionArticle):
         if not len(found):
             return said("Nothing is claimed of these files.")
         told = "; ".join(
-            f"{claim}: {len(group)} {state}" for (claim, state), group in _groups(found, "claim", "state")
+            f"{claim}: {len(group)} {state}" for (claim, state), group in groups(found, "claim", "state")
         )
         wrong = found[~found["state"].isin(["holds", "not checked"])]
         if not len(wrong):
@@ -413,8 +422,3 @@ def _stale(environments: pd.DataFrame) -> tables.Shown:
         code=["path", "mends"],
         limit=12,
     )
-
-
-def _groups(frame: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
-    for key, group in frame.groupby(list(by), sort=False):
-        yield tuple(map(str, key if isinstance(key, tuple) else (key,))), group

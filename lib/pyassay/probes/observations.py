@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Column", "TableSchema"]
+__all__ = ["Column", "TableSchema", "records"]
 
 Kind = Literal["text", "texts", "flag", "count", "number"]
 
@@ -89,6 +89,11 @@ class TableSchema:
                 cells = [list(map(_utf8, cell)) for cell in cells]
             data[column.name] = pd.Series(cells, dtype=_DTYPES[column.kind])
         return pd.DataFrame(data, columns=self.column_names)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table, each by the names of its columns."""
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _utf8(text: object) -> str:

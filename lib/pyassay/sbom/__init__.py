@@ -12,11 +12,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
+from pyassay.probes.observations import records
 from pyassay.subjects.display import display_text
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from pyassay.evidence import Evidence
 
 __all__ = ["SbomError", "cyclonedx"]
@@ -77,7 +76,7 @@ def cyclonedx(evidence: Evidence, subject_id: str | None = None) -> str:
 
 
 def _subject(evidence: Evidence, subject_id: str | None) -> Mapping[str, Any]:
-    rows = _records(evidence.table("subjects"))
+    rows = records(evidence.table("subjects"))
     known = [str(row["subject_id"]) for row in rows]
     if subject_id is None:
         if len(rows) != 1:
@@ -95,8 +94,4 @@ def _rows(evidence: Evidence, table: str, subject_id: str) -> list[dict[str, Any
     if table not in evidence.tables:
         return []
     frame = evidence.tables[table]
-    return _records(frame[frame["subject_id"] == subject_id])
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+    return records(frame[frame["subject_id"] == subject_id])

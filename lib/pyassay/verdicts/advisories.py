@@ -21,10 +21,19 @@ if TYPE_CHECKING:
     from pyassay.subjects.changelogs import Changelog
     from pyassay.subjects.packages import Owner
 
-__all__ = ["ADVISORY_COLUMNS", "COMPONENTS", "AdvisoryStatus", "Assessment", "assess"]
+__all__ = [
+    "ADVISORY_COLUMNS",
+    "COMPONENTS",
+    "SEVERITIES",
+    "AdvisoryStatus",
+    "Assessment",
+    "assess",
+    "component_name",
+]
 
-#: Components that the tables know advisories of.
-COMPONENTS = ("cpython", "expat", "openssl", "xz")
+_COMPONENT_NAMES = {"cpython": "CPython", "expat": "expat", "openssl": "OpenSSL", "xz": "xz"}
+COMPONENTS = tuple(_COMPONENT_NAMES)
+"""Components that the tables know advisories of."""
 
 #: Columns of :meth:`Assessment.frame`.
 ADVISORY_COLUMNS = (
@@ -46,7 +55,8 @@ ADVISORY_COLUMNS = (
 
 # As others call them.
 _ALIASES = {"xz utils": "xz", "liblzma": "xz", "libexpat": "expat", "python": "cpython"}
-_SEVERITIES = ("critical", "high", "medium", "moderate", "low", "unrated")
+SEVERITIES = ("unrated", "low", "medium", "moderate", "high", "critical")
+"""From what nobody has rated upwards; ``unrated`` is not low: it counts as nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,7 @@ class Assessment:
     def open_by_severity(self) -> dict[str, int]:
         """Return how many are open, per severity, the worst first."""
         counted = Counter(row.severity for row in self.advisories if row.status == "open")
-        return {severity: counted[severity] for severity in _SEVERITIES if counted[severity]}
+        return {severity: counted[severity] for severity in reversed(SEVERITIES) if counted[severity]}
 
     @property
     def overall(self) -> str:
@@ -148,6 +158,11 @@ class Assessment:
         import pandas as pd
 
         return pd.DataFrame(self.rows(), columns=list(ADVISORY_COLUMNS))
+
+
+def component_name(component: str) -> str:
+    """Return what a component's makers call it: ``CPython``; of one that is not known the key itself."""
+    return _COMPONENT_NAMES.get(component, component)
 
 
 def assess(
@@ -228,7 +243,7 @@ def _status(claim: Claim) -> AdvisoryStatus:
 
 def _order(row: AdvisoryStatus) -> tuple[int, int, str]:
     statuses = ("open", "unknown", "backported", "fixed")
-    return statuses.index(row.status), _SEVERITIES.index(row.severity), row.advisory
+    return statuses.index(row.status), -SEVERITIES.index(row.severity), row.advisory
 
 
 class _Package:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["what_closes"]
+from pyassay.verdicts.advisories import component_name
 
-_UPSTREAM = {"cpython": "CPython", "expat": "expat", "openssl": "OpenSSL", "xz": "xz"}
+__all__ = ["what_closes"]
 
 
 def what_closes(
@@ -36,7 +36,7 @@ def what_closes(
     in_packages : bool
         It belongs to an installed package, not to the interpreter.
     """
-    name = f"{_UPSTREAM.get(component, component)} {wanted}".strip()
+    name = f"{component_name(component)} {wanted}".strip()
     verb = "has" if without_fix == 1 else "have"
     rest = f"; {without_fix} {verb} no public fix on this branch" if without_fix else ""
     if package:
@@ -47,7 +47,8 @@ def what_closes(
             return f"apt's lists know no newer package than {own}{rest}"
         return f"whether there is a newer package than {own} is not known{rest}"
     if not wanted:
-        return f"no release of this branch fixes them: only another branch of {_UPSTREAM[component]} does"
+        upstream = component_name(component)
+        return f"no release of this branch fixes them: only another branch of {upstream} does"
     if in_packages:
         return f"a release of that package built with {name} or newer{rest}"
     return f"{_by(builder, installer, component, name)}{rest}"

@@ -7,10 +7,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pyassay.probes.compatibility import MEASURED, NOT_APPLICABLE, NOT_MEASURED
+from pyassay.probes.observations import records
 from pyassay.probes.quirks import CONSEQUENCES, Quirk, catalogue
 from pyassay.reference import load
 from pyassay.verdicts.expectations import FIXED, KNOWN, UNEXPECTED, Expectation, day_of_build, expectation
-from pyassay.verdicts.model import Level, Reason, Verdict
+from pyassay.verdicts.model import Level, Reason, Verdict, unanswered
 from pyassay.verdicts.policy import CompatibilityPolicy, Policy
 
 if TYPE_CHECKING:
@@ -61,10 +62,10 @@ def readings(tables: Mapping[str, pd.DataFrame], policy: Policy, on: date) -> pd
             str(row["version"]),
             day_of_build(str(row["build_date"])),
         )
-        for row in _records(tables["subjects"])
+        for row in records(tables["subjects"])
     }
     rows = []
-    for row in _records(tables["quirks"]):
+    for row in records(tables["quirks"]):
         # A quirk that this catalogue no longer has (older evidence) cannot be read.
         quirk = known.get(str(row["quirk"]))
         if quirk is None or quirk.id in policy.compatibility.ignore:
@@ -121,29 +122,26 @@ def judge(tables: Mapping[str, pd.DataFrame], policy: Policy, on: date) -> list[
         As for :func:`readings`.
     """
     read = readings(tables, policy, on)
-    by_subject = {str(subject): _records(rows) for subject, rows in read.groupby("subject_id")}
+    by_subject = {str(subject): records(rows) for subject, rows in read.groupby("subject_id")}
     verdicts = []
-    for row in _records(tables["subjects"]):
+    for row in records(tables["subjects"]):
         if row["kind"] not in ("interpreter", "environment"):
             continue
         subject = str(row["subject_id"])
         if found := by_subject.get(subject):
             verdicts.append(_verdict(subject, found, policy.compatibility))
         else:
-            verdicts.append(_unknown(subject, tables, str(row["error"])))
+            verdicts.append(
+                unanswered(
+                    subject,
+                    QUESTION,
+                    tables["skipped"],
+                    error=str(row["error"]),
+                    otherwise="it was not asked",
+                    words="could not be asked",
+                )
+            )
     return verdicts
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
-
-
-def _unknown(subject: str, tables: Mapping[str, pd.DataFrame], error: str) -> Verdict:
-    skipped = tables["skipped"]
-    reasons = [str(reason) for reason in skipped.loc[skipped["subject_id"] == subject, "reason"]]
-    why = error or (reasons[0] if reasons else "it was not asked")
-    reason = Reason(Level.UNKNOWN, why, "skipped", {"subject_id": subject})
-    return Verdict(subject, QUESTION, Level.UNKNOWN, f"could not be asked: {why}", (reason,))
 
 
 def _verdict(subject: str, rows: list[dict[str, Any]], policy: CompatibilityPolicy) -> Verdict:

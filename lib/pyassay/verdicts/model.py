@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Level", "Reason", "Verdict", "to_frame"]
+__all__ = ["Level", "Reason", "Verdict", "to_frame", "unanswered"]
 
 
 class Level(StrEnum):
@@ -63,6 +63,27 @@ class Verdict:
     level: Level
     headline: str
     reasons: tuple[Reason, ...] = ()
+
+
+def unanswered(
+    subject_id: str, question: str, skipped: pd.DataFrame, *, error: str, otherwise: str, words: str
+) -> Verdict:
+    """Return the verdict on a subject of which nothing was observed: unknown, and why.
+
+    Parameters
+    ----------
+    subject_id, question : str
+    skipped : DataFrame
+        The table of that name; its first reason is taken, unless there is an `error`.
+    error, otherwise : str
+        Why the subject could not be asked at all; what is said where nobody knows.
+    words : str
+        What the headline begins with: ``could not be measured``.
+    """
+    reasons = [str(reason) for reason in skipped.loc[skipped["subject_id"] == subject_id, "reason"]]
+    why = error or (reasons[0] if reasons else otherwise)
+    reason = Reason(Level.UNKNOWN, why, "skipped", {"subject_id": subject_id})
+    return Verdict(subject_id, question, Level.UNKNOWN, f"{words}: {why}", (reason,))
 
 
 def to_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pyassay.verdicts.model import Level, Reason, Verdict
+from pyassay.verdicts.model import Level, Reason, Verdict, unanswered
 from pyassay.verdicts.performance_causes import causes
 from pyassay.verdicts.policy import PerformancePolicy, Policy
 
@@ -191,7 +191,16 @@ def judge(
         elif subject in found:
             verdicts.append(_of(subject, found[subject], str(labels[reference]), tables, policy.performance))
         else:
-            verdicts.append(_not_measured(subject, tables, str(row["error"])))
+            verdicts.append(
+                unanswered(
+                    subject,
+                    QUESTION,
+                    tables["skipped"],
+                    error=str(row["error"]),
+                    otherwise="it shares no block with the reference",
+                    words="could not be measured",
+                )
+            )
     return verdicts
 
 
@@ -297,11 +306,3 @@ def _lost(subject: str, tables: Mapping[str, pd.DataFrame]) -> list[Reason]:
         text = f"Not measured: {what}{count}: {group['reason'].iloc[0]}"
         reasons.append(Reason(level, text, "performance_failures", {"subject_id": subject}))
     return reasons
-
-
-def _not_measured(subject: str, tables: Mapping[str, pd.DataFrame], error: str) -> Verdict:
-    skipped = tables["skipped"]
-    reasons = [str(reason) for reason in skipped.loc[skipped["subject_id"] == subject, "reason"]]
-    why = error or (reasons[0] if reasons else "it shares no block with the reference")
-    reason = Reason(Level.UNKNOWN, why, "skipped", {"subject_id": subject})
-    return Verdict(subject, QUESTION, Level.UNKNOWN, f"could not be measured: {why}", (reason,))

@@ -8,10 +8,18 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pyassay.probes.observations import records
 from pyassay.reference.security import release_key
 from pyassay.subjects.changelogs import Changelog
 from pyassay.subjects.packages import Owner
-from pyassay.verdicts.advisories import COMPONENTS, AdvisoryStatus, Assessment, assess
+from pyassay.verdicts.advisories import (
+    COMPONENTS,
+    SEVERITIES,
+    AdvisoryStatus,
+    Assessment,
+    assess,
+    component_name,
+)
 from pyassay.verdicts.advisory_tables import maintained_until
 from pyassay.verdicts.branches import PatchLevel, patch_level
 from pyassay.verdicts.closing import what_closes
@@ -42,7 +50,6 @@ ADVISORY_ROW_COLUMNS = (
     *("subject_id", "component", "version", "scope", "advisory", "status", "severity", "published"),
     *("fixed_in", "reason", "changelog_version", "changelog_line"),
 )
-_SEVERITIES = ("unrated", "low", "medium", "moderate", "high", "critical")
 _ABSENT = "absent"
 
 
@@ -126,7 +133,7 @@ def maintaining_package(tables: Mapping[str, pd.DataFrame], subject: str, on: da
     """
     told = tables["package_changelogs"]
     own = told[(told["subject_id"] == subject) & told["installed"].str.match(r"(lib)?python\d")]
-    for row in _records(own.drop_duplicates("installed")):
+    for row in records(own.drop_duplicates("installed")):
         until = maintained_until(str(row["distribution"]), str(row["release"]))
         if until is not None and on <= until:
             return str(row["installed"])
@@ -156,7 +163,7 @@ def judge(tables: Mapping[str, pd.DataFrame], policy: Policy, on: date) -> list[
         found.setdefault(one.subject, []).append(one)
     levels = patch_levels(tables, on)
     verdicts = []
-    for row in _records(tables["subjects"]):
+    for row in records(tables["subjects"]):
         subject = str(row["subject_id"])
         reasons = [
             *_branch_reasons(
@@ -180,9 +187,9 @@ def judge(tables: Mapping[str, pd.DataFrame], policy: Policy, on: date) -> list[
 
 def _assessed(tables: Mapping[str, pd.DataFrame], on: date, policy: SecurityPolicy) -> Iterable[_Component]:
     changelogs = _changelogs(tables["package_changelogs"])
-    subjects = {str(row["subject_id"]): row for row in _records(tables["subjects"])}
+    subjects = {str(row["subject_id"]): row for row in records(tables["subjects"])}
     seen: set[tuple[str, ...]] = set()
-    for row in _records(tables["bundled_libraries"]):
+    for row in records(tables["bundled_libraries"]):
         name, subject = str(row["library"]), str(row["subject_id"])
         if name not in COMPONENTS:
             continue
@@ -264,10 +271,10 @@ def _accepting(assessment: Assessment, policy: SecurityPolicy) -> Assessment:
 def _changelogs(frame: pd.DataFrame) -> dict[tuple[str, str], _Known]:
     found = {}
     for (subject, installed), rows in frame.groupby(["subject_id", "installed"], sort=False):
-        records = _records(rows)
-        absent = any(row["reading"] == _ABSENT for row in records)
-        changelog = None if absent else Changelog.from_rows(records)
-        first = records[0]
+        told = records(rows)
+        absent = any(row["reading"] == _ABSENT for row in told)
+        changelog = None if absent else Changelog.from_rows(told)
+        first = told[0]
         found[str(subject), str(installed)] = _Known(
             changelog, str(first["distribution"]), str(first["release"])
         )
@@ -303,7 +310,7 @@ def _closes(one: _Component, tables: Mapping[str, pd.DataFrame]) -> str:
     if not one.open:
         return ""
     subjects = tables["subjects"]
-    about = next(row for row in _records(subjects) if row["subject_id"] == one.subject)
+    about = next(row for row in records(subjects) if row["subject_id"] == one.subject)
     candidates = tables["package_candidates"]
     own = candidates[(candidates["subject_id"] == one.subject) & (candidates["package"] == one.package)]
     candidate = str(own["candidate"].iloc[0]) if len(own) else ""
@@ -327,18 +334,16 @@ def _closes(one: _Component, tables: Mapping[str, pd.DataFrame]) -> str:
 
 def _reasons(one: _Component, tables: Mapping[str, pd.DataFrame], policy: SecurityPolicy) -> Iterable[Reason]:
     where = {"subject_id": one.subject, "library": one.name}
-    what = f"{_NAMES[one.name]} {one.version or 'of unknown version'}"
+    what = f"{component_name(one.name)} {one.version or 'of unknown version'}"
     if one.scope == SITE:
         what = f"{what} in its packages ({one.file})"
     found = one.assessment
     if one.open:
-        worst = max(_SEVERITIES.index(row.severity) for row in one.open)
-        bad = worst >= _SEVERITIES.index(policy.bad_severity)
+        worst = max(SEVERITIES.index(row.severity) for row in one.open)
+        bad = worst >= SEVERITIES.index(policy.bad_severity)
         level = Level.BAD if bad and one.scope == OWN else Level.CAUTION
         severities = ", ".join(f"{count} {name}" for name, count in found.open_by_severity.items())
-        example = max(
-            one.open, key=lambda row: (_SEVERITIES.index(row.severity), row.published, row.advisory)
-        )
+        example = max(one.open, key=lambda row: (SEVERITIES.index(row.severity), row.published, row.advisory))
         text = f"{what}: {len(one.open)} open ({severities}), such as {example.advisory}"
         if found.count("backported"):
             text += f"; its package has fixed {found.count('backported')} more"
@@ -356,9 +361,6 @@ def _reasons(one: _Component, tables: Mapping[str, pd.DataFrame], policy: Securi
         how = f", {backports} of them by its package" if backports else ""
         text = f"{what}: nothing open, {found.count('fixed') + backports} fixed{how}"
         yield Reason(Level.GOOD, text, "bundled_libraries", where)
-
-
-_NAMES = {"cpython": "CPython", "expat": "expat", "openssl": "OpenSSL", "xz": "xz"}
 
 
 def _branch_reasons(
@@ -386,7 +388,7 @@ def _tls_reasons(subject: str, checks: pd.DataFrame) -> Iterable[Reason]:
     from pyassay.probes.quirks import catalogue
 
     own = checks[(checks["subject_id"] == subject) & (checks["outcome"] == "measured")]
-    for row in _records(own):
+    for row in records(own):
         quirk = catalogue().get(str(row["quirk"]))
         reading = quirk.answers.get(str(row["answer"])) if quirk else None
         if quirk and reading and reading.level in ("caution", "bad"):
@@ -408,7 +410,7 @@ def _headline(found: list[_Component], level: PatchLevel | None, error: str) -> 
         by_component: dict[str, set[str]] = {}
         severe = set()
         for one in opened:
-            name = f"{_NAMES[one.name]} {one.version}"
+            name = f"{component_name(one.name)} {one.version}"
             by_component.setdefault(name, set()).update(row.advisory for row in one.open)
             severe |= {row.advisory for row in one.open if row.severity in ("high", "critical")}
         total = len(set().union(*by_component.values()))
@@ -419,14 +421,10 @@ def _headline(found: list[_Component], level: PatchLevel | None, error: str) -> 
     elif not own:
         text = f"could not be judged: {error}" if error else "carries none of the components that are judged"
     elif any(one.assessment.overall == "unknown" for one in own):
-        names = ", ".join(f"{_NAMES[one.name]}" for one in own if one.assessment.overall == "unknown")
+        names = ", ".join(f"{component_name(one.name)}" for one in own if one.assessment.overall == "unknown")
         text = f"nothing is known to be open, but not everything is known: {names}"
     else:
-        text = f"nothing open in {', '.join(f'{_NAMES[one.name]} {one.version}' for one in own)}"
+        text = f"nothing open in {', '.join(f'{component_name(one.name)} {one.version}' for one in own)}"
     if level is not None and level.phase == "ended":
         text += f"; its branch {level.branch} has ended"
     return text
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]

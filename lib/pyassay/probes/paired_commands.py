@@ -272,8 +272,11 @@ class _Measurement:
             most_s = _SHARE * sum(spent) / max(len(spent), 1)
             even = [one for one, spent_s in zip(others, spent, strict=True) if spent_s <= most_s]
             chosen = self._fitting(even, left_s, fixed, 1) if fixed else []
-        # A reference that is compared with nobody still shows how large the noise is.
-        return [*fixed, *chosen] if chosen or len(entries) == 2 else []
+        # A reference without anybody to compare still has a time, and shows how large the noise is.
+        is_needed = chosen or len(entries) == 2 or block < self.settings.min_blocks
+        # In an order that hangs on no time: the same seed makes the same blocks.
+        taken = {one.command.id for one in (*fixed, *chosen)}
+        return [one for one in present if one.command.id in taken] if is_needed else []
 
     def _fitting(
         self, others: Sequence[_Entry], room_s: float, fixed: Sequence[_Entry], blocks: int

@@ -23,6 +23,8 @@ MAX_OUTPUT_BYTES = 1 << 18
 
 _HELLO_S = 30.0
 _SLACK_S = 30.0
+# Between the look at the starter's own size and the command's beginning it may grow by some pages.
+_FLOOR_SLACK_BYTES = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +187,14 @@ def _read(name: str, timeout_s: float, answer: Mapping[str, Any]) -> Started:
         failure = f"it was ended: {why}"
     elif outlived:
         failure = f"it left {outlived} process{'' if outlived == 1 else 'es'} running"
-    peak = answer.get("peak_rss_bytes")
+    peak, floor = answer.get("peak_rss_bytes"), answer.get("floor_bytes", 0) + _FLOOR_SLACK_BYTES
     return Started(
         _one_line(failure),
         why == "timeout",
         answer.get("status"),
         answer.get("wall_s"),
         answer.get("cpu_s"),
-        peak if peak is not None and peak > answer.get("floor_bytes", 0) else None,
+        peak if peak is not None and peak > floor else None,
         answer.get("stdout", b""),
         answer.get("stderr", b""),
     )

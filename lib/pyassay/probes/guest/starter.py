@@ -122,6 +122,7 @@ class Run:
         theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
         ours = [pipes[0][1], pipes[1][0], pipes[2][0]]
         actions = [(os.POSIX_SPAWN_DUP2, theirs[number], number) for number in range(3)]
+        self.floor_bytes = own_peak_bytes()
         try:
             self.began = time.monotonic()
             self.pid = os.posix_spawn(
@@ -248,6 +249,7 @@ def run(order, wake, is_reaper):
         "wall_s": one.ended - one.began,
         "cpu_s": usage.cpu_s,
         "peak_rss_bytes": usage.peak_rss_bytes,
+        "floor_bytes": one.floor_bytes,
         "outlived": outlived,
         "stdout": bytes(one.output[1]),
         "stderr": bytes(one.output[2]),
@@ -255,7 +257,13 @@ def run(order, wake, is_reaper):
 
 
 def own_peak_bytes():
-    """Return the largest resident size of this very process image: less than this is not seen."""
+    """Return the resident size that a command starts with on its account: less than this is not seen."""
+    try:
+        # Its greatest becomes its present size: an earlier command may have had much to say.
+        with open("/proc/self/clear_refs", "w") as stream:
+            stream.write("5")
+    except OSError:
+        pass
     try:
         with open("/proc/self/status") as stream:
             for line in stream:
@@ -294,7 +302,6 @@ def main(is_reaper):
     for line in lines():
         order = marshal.loads(binascii.a2b_base64(line))
         answer = run(order, reading, is_reaper)
-        answer["floor_bytes"] = own_peak_bytes()
         say(answer)
         if answer["why"] == "abandoned" or answer.get("stuck"):
             return

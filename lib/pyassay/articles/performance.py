@@ -18,7 +18,6 @@ from pyassay.verdicts.performance_causes import causes, is_unoptimised
 
 __all__ = ["Article", "PerformanceArticle"]
 
-_FOREST_SUBJECTS = 1
 _UNIT = "pystone-like"
 _BARE = "startup:bare"
 _STARTUP = "startup"
@@ -53,6 +52,10 @@ class PerformanceArticle(QuestionArticle):
         if not self.reference:
             return ESTIMATES.frame([]).assign(**{name: [] for name in rules.COMPARISON_COLUMNS})
         return rules.comparisons(self.evidence.tables, self.policy)
+
+    @cached_property
+    def _unfit(self) -> tuple[str, ...]:
+        return rules.unfit_workloads(self.evidence.tables, self.policy)
 
     @cached_property
     def _starts(self) -> set[str]:
@@ -98,9 +101,9 @@ class PerformanceArticle(QuestionArticle):
                 f"{self._name} against itself, in the same blocks, came out at {row['ratio']:.3f}: "
                 f"the noise of this comparison is {noise:.1f} %."
             )
-        if unfit := rules.unfit_workloads(self.evidence.tables, self.policy):
+        if self._unfit:
             sentences.append(
-                f"Left out, because the reference differs from itself on them: {first_few(unfit)}."
+                f"Left out, because the reference differs from itself on them: {first_few(self._unfit)}."
             )
         facts = self.evidence.table("build_facts")
         plain = [subject for subject in self._labels.index if is_unoptimised(facts, str(subject))]
@@ -127,7 +130,10 @@ class PerformanceArticle(QuestionArticle):
         return tables.table(
             pd.DataFrame(rows),
             caption=f"CPU time as times that of {self._name} (below 1: faster), the suite's geometric mean.",
-            formats={name: ".3f" for name in ("times", "low", "high", "wall time") if rows},
+            formats={
+                **{name: ".3f" for name in ("times", "low", "high", "wall time") if rows},
+                **({"minutes to decide": ".0f"} if rows else {}),
+            },
         )
 
     def _suite_row(self, subject: str) -> dict[str, Any]:
@@ -201,7 +207,7 @@ class PerformanceArticle(QuestionArticle):
         )
 
     def workloads_chart(self) -> alt.LayerChart | alt.FacetChart:
-        """Draw every workload: a forest for each of a few interpreters, a matrix for many."""
+        """Draw every workload: a forest for one interpreter, a matrix for several."""
         rows = self._compared("workload")
         rows = rows[~rows["name"].isin(self._starts)]
         subjects = list(dict.fromkeys(rows["subject_id"]))
@@ -210,12 +216,9 @@ class PerformanceArticle(QuestionArticle):
         finding = (
             f"{len(apart)} of {len(rows)} single comparisons show a difference, {undecided} are not decided"
         )
-        if len(subjects) <= _FOREST_SUBJECTS:
+        if len(subjects) <= 1:
             frame = self._drawn(rows)
-            names = list(rows["name"])
-            if len(subjects) > 1:
-                names = [f"{name}, {label}" for name, label in zip(names, frame["label"], strict=True)]
-            return charts.forest(frame.assign(label=names), finding=finding)
+            return charts.forest(frame.assign(label=list(rows["name"])), finding=finding)
         cells = pd.DataFrame(
             {
                 "label": [self._labels[subject] for subject in rows["subject_id"]],
@@ -265,7 +268,7 @@ class PerformanceArticle(QuestionArticle):
     def _block_ratios(self) -> pd.DataFrame:
         samples = self.evidence.table("performance_samples")
         workloads = self.evidence.table("performance_workloads")
-        suite = set(workloads.loc[workloads["in_suite"], "workload"])
+        suite = set(workloads.loc[workloads["in_suite"], "workload"]) - set(self._unfit)
         counted = samples[(samples["round"] > 0) & (samples["block"] > 0) & samples["workload"].isin(suite)]
         per = counted.assign(each=counted["cpu_s"] / counted["iterations"].astype(float))
         cells = per.groupby(["subject_id", "entry", "block", "workload"])["each"].median()

@@ -63,8 +63,7 @@ def _main(report: str, network: str, argv: list[str]) -> int:
     text = f"{used.ru_utime + used.ru_stime} {used.ru_maxrss * 1024} {status} {int(isolated)}\n"
     with open(report, "w") as stream:  # noqa: PTH123
         stream.write(text)
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
 if __name__ == "__main__":

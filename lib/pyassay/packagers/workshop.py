@@ -210,6 +210,11 @@ class Workshop:
         return self.folder / "tmp"
 
     @property
+    def search_path(self) -> str:
+        """Return the PATH of its children, to put something before it."""
+        return os.environ.get("PATH", os.defpath)
+
+    @property
     def remaining_s(self) -> float:
         """Return the seconds left for its commands."""
         return max(0.0, self.deadline - time.monotonic())

@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,10 +24,20 @@ if TYPE_CHECKING:
     from pyassay.packagers.workshop import Workshop
     from pyassay.subjects.model import Interpreter
 
-__all__ = ["PIP", "Tree", "make_tree", "safe_module", "safe_name", "wheel_pins", "why_not_copied"]
+__all__ = [
+    "Tree",
+    "command_line",
+    "entry_point",
+    "install_wheels",
+    "make_tree",
+    "pip_for",
+    "safe_module",
+    "safe_name",
+    "wheel_pins",
+    "why_not_copied",
+]
 
-PIP = "pip==26.3"
-"""What installs the wheels into trees."""
+_PIPS = (((3, 10), "pip==26.3"), ((3, 9), "pip==26.0.1"), ((3, 8), "pip==25.0.1"), ((3, 7), "pip==24.0"))
 
 _LEFT_OUT = (
     *("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3"),
@@ -121,6 +131,35 @@ def safe_module(name: str) -> str:
     return name
 
 
+def entry_point(project: Project) -> tuple[str, str]:
+    """Return module and attribute of the project's entry point.
+
+    Raises
+    ------
+    BuildError
+        If it is no entry point.
+    """
+    module, colon, attribute = project.entry_point.partition(":")
+    if not colon:
+        raise BuildError(f"{project.entry_point[:100]!r}: not an entry point (module:function)")
+    return safe_module(module.strip()), safe_module(attribute.strip())
+
+
+def pip_for(interpreter: Interpreter) -> str:
+    """Return the newest pip, pinned, that a Python can run.
+
+    Raises
+    ------
+    BuildError
+        If it is older than all those that install today's wheels.
+    """
+    major, minor = (int(part) for part in interpreter.version.split(".")[:2])
+    for least, pip in _PIPS:
+        if (major, minor) >= least:
+            return pip
+    raise BuildError(f"{interpreter.label}: no pip of today runs on it")
+
+
 def wheel_pins(wheelhouse: Path) -> list[str]:
     """Return ``name==version`` of every wheel in a wheelhouse.
 
@@ -159,7 +198,9 @@ def make_tree(project: Project, inputs: Inputs, workshop: Workshop, folder: Path
     root = folder / inside
     program = _copy(inputs.python, root)
     site, library_path = _settle(workshop, root, program)
-    versions = {"python": inputs.python.version} | _install(inputs, workshop, root, program, library_path)
+    environment = _library_path(root) if library_path else {}
+    pip = install_wheels(inputs, workshop, program, "--target", site, environment=environment)
+    versions = {"python": inputs.python.version, "pip": pip}
     shutil.rmtree(site / "bin", ignore_errors=True)
     for script in (root / "bin").iterdir():
         if not script.name.startswith("python"):
@@ -167,7 +208,6 @@ def make_tree(project: Project, inputs: Inputs, workshop: Workshop, folder: Path
     versions |= _strip(workshop, root, program)
     for cached in sorted(root.rglob("__pycache__")):
         shutil.rmtree(cached, ignore_errors=True)
-    environment = _library_path(root) if library_path else {}
     compiling: list[str | Path] = [program, "-s", "-c", _COMPILE, root / "lib", folder]
     # Not -I: the seed of hashes must count, or sets would be written in another order every time.
     workshop.run(
@@ -201,7 +241,6 @@ def _copy(interpreter: Interpreter, root: Path) -> Path:
                     shutil.copy2(library, root / "lib" / library.name, follow_symlinks=False)
     except (OSError, shutil.Error) as error:
         raise BuildError(f"{interpreter.label}: cannot be copied: {_first_line(error)}") from error
-    (root / "lib" / stdlib.name / "site-packages").mkdir(exist_ok=True)
     return program
 
 
@@ -244,24 +283,42 @@ def _library_path(root: Path) -> dict[str, str]:
     return {"LD_LIBRARY_PATH": str(root / "lib")}
 
 
-def _install(
-    inputs: Inputs, workshop: Workshop, root: Path, program: Path, library_path: bool
-) -> dict[str, str]:
-    pip = workshop.environment([PIP], inputs.python.executable)
+def install_wheels(
+    inputs: Inputs,
+    workshop: Workshop,
+    python: Path,
+    *options: str | Path,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Install the wheelhouse for an interpreter, without index; return the version of pip that did it.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    workshop : Workshop
+    python : Path
+        Needs no pip of its own.
+    *options : str or Path
+        Of pip: ``--target``, FOLDER.
+    environment : mapping, optional
+        That the interpreter needs.
+
+    Raises
+    ------
+    BuildError
+        If one cannot be installed.
+    """
+    pip = workshop.environment([pip_for(inputs.python)], inputs.python.executable)
+    wheelhouse = inputs.wheelhouse.absolute()
     # By name, not by file: pip notes where a file came from, and that would be in the artifact.
     argv: list[str | Path] = [
-        *(pip.python, "-I", "-m", "pip", "--python", program, "install", "--quiet", "--no-index"),
-        *("--find-links", inputs.wheelhouse, "--no-deps", "--no-compile", "--no-cache-dir"),
-        *("--no-warn-script-location", "--root-user-action", "ignore", "--prefix", root),
-        *wheel_pins(inputs.wheelhouse),
+        *(pip.python, "-I", "-m", "pip", "--python", python, "install", "--quiet", "--no-index"),
+        *("--find-links", wheelhouse, "--no-deps", "--no-compile", "--no-cache-dir"),
+        *("--no-warn-script-location", *options, *wheel_pins(wheelhouse)),
     ]
-    shown = ["pip", "--python", *argv[5:-1], argv[-1]]
-    workshop.run(
-        argv,
-        environment=_library_path(root) if library_path else {},
-        shown=_shown(root.parent, shown, inputs.wheelhouse),
-    )
-    return {"pip": pip.versions.get("pip", "")}
+    shown = command_line(workshop, ["pip", *argv[4:]]).replace(str(wheelhouse), "WHEELHOUSE")
+    workshop.run(argv, environment=environment, shown=shown)
+    return pip.versions.get("pip", "")
 
 
 def _strip(workshop: Workshop, root: Path, program: Path) -> dict[str, str]:
@@ -272,7 +329,7 @@ def _strip(workshop: Workshop, root: Path, program: Path) -> dict[str, str]:
     libraries = [file for file in sorted((root / "lib").glob("libpython*.so.*")) if not file.is_symlink()]
     argv: list[str | Path] = [strip, "--strip-all", program, *libraries]
     try:
-        workshop.run(argv, shown=_shown(root.parent, argv), timeout_s=_SMALL_S)
+        workshop.run(argv, shown=command_line(workshop, argv), timeout_s=_SMALL_S)
         said = workshop.run([strip, "--version"], shown="", timeout_s=_SMALL_S).stdout
     except BuildError as error:
         workshop.say(f"left unstripped: {error}")
@@ -301,15 +358,13 @@ def _settle_modes(folder: Path, epoch: int | None) -> None:
                 os.utime(path, (epoch, epoch), follow_symlinks=False)
 
 
-def _shown(folder: Path, argv: Iterable[str | Path], wheelhouse: Path | None = None) -> str:
-    """Return a command as a line for a reader, without our folders."""
-    words = [os.fspath(word) for word in argv]
-    if _COMPILE in words:
-        words = [words[0], "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", words[-2]]
-    line = shlex.join(words)
-    if wheelhouse is not None:
-        line = line.replace(str(wheelhouse), "WHEELHOUSE")
-    return line.replace(str(folder), "FOLDER")
+def command_line(workshop: Workshop, argv: Iterable[str | Path]) -> str:
+    """Return a command as a line for a reader's shell, the workshop's folders by short names."""
+    line = shlex.join(os.fspath(word) for word in argv)
+    # The longer ones first: one may lie in the other.
+    for folder, name in ((workshop.output, "OUTPUT"), (workshop.folder, "FOLDER")):
+        line = line.replace(str(folder), name)
+    return line
 
 
 def _first_line(error: Exception) -> str:

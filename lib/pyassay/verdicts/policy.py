@@ -131,7 +131,7 @@ class PackagingPolicy:
     must_run_in : tuple of str
         Environments as the evidence names them (``debian:11 bare``); a form that fails in one is bad.
     needs : tuple of str
-        Criteria that must be "yes": see :data:`pyassay.verdicts.packaging.CRITERIA`.
+        Criteria that must be "yes": see :data:`pyassay.verdicts.packaging_criteria.CRITERIA`.
     max_start_ratio : float
         A start that takes more times as long as ``python -m`` is no cheap one.
     max_first_start_s : float
@@ -260,6 +260,9 @@ def _security(name: str, section: Mapping[str, Any]) -> SecurityPolicy:
 
 
 def _packaging(name: str, section: Mapping[str, Any]) -> PackagingPolicy:
+    # Not at the top: the other questions have nothing to do with the catalogue behind it.
+    from pyassay.verdicts.packaging_criteria import CRITERIA
+
     _known(name, section, tuple(field.name for field in fields(PackagingPolicy)))
     defaults = PackagingPolicy()
     glibc = section.get("max_glibc", defaults.max_glibc)
@@ -268,7 +271,7 @@ def _packaging(name: str, section: Mapping[str, Any]) -> PackagingPolicy:
     limits = ("max_start_ratio", "max_first_start_s", "max_size_mb", "max_build_minutes")
     return PackagingPolicy(
         must_run_in=_texts(name, section, "must_run_in"),
-        needs=_texts(name, section, "needs"),
+        needs=_texts(name, section, "needs", tuple(CRITERIA), "the list of criteria"),
         max_glibc=glibc,
         **{key: _number(name, section, key, getattr(defaults, key)) for key in limits},
     )

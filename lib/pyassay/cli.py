@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from pyassay import __version__, images_command, refresh_command
-from pyassay.probes import ABOUT_PYTHONS, QUESTIONS
+from pyassay.probes import ABOUT_PYTHONS, ABOUT_TOOLS, QUESTIONS, probe_module
 from pyassay.subjects.model import Interpreter
 from pyassay.terminal import json_document, progress_bar, table, tell, write
 from pyassay.verdicts.model import Level
@@ -107,7 +107,7 @@ Minutes = Annotated[
     typer.Option(
         metavar="MINUTES",
         min=0.1,
-        help="How long to measure speed (default: 4, and more for many).",
+        help="How long to measure speed (default: of Pythons 4, and more for many; of tools less).",
         show_default=False,
     ),
 ]
@@ -635,10 +635,49 @@ class _Wishes:
             settings["security"] = Advisories(online=True)
         if "performance" in self.questions:
             settings["performance"] = self._speed(subjects)
-        elif self.minutes is not None or self.reference or self.workloads or self.instructions:
-            raise UsageError(
-                "--minutes, --reference, --workload and --instructions are for the question performance"
-            )
+        elif self.reference or self.workloads or self.instructions:
+            raise UsageError("--reference, --workload and --instructions are for the question performance")
+        settings |= self._tools()
+        if self.minutes is not None and not {"performance", *ABOUT_TOOLS} & set(self.questions):
+            raise UsageError(f"--minutes is for the questions performance, {', '.join(ABOUT_TOOLS)}")
+        return settings
+
+    def _tools(self) -> dict[str, object]:
+        """Return what the questions about tools are told; of each only what was asked for."""
+        given = {
+            "--packagers": (self.packagers, "packaging"),
+            "--patient": (self.patient, "packaging"),
+            "--installers": (self.installers, "installers"),
+            "--project": (self.project, "backends"),
+        }
+        for option, (value, question) in given.items():
+            if value is not None and question not in self.questions:
+                raise UsageError(f"{option} is for the question {question}")
+        if self.full and not set(ABOUT_TOOLS) & set(self.questions):
+            raise UsageError(f"--full is for the questions {', '.join(ABOUT_TOOLS)}")
+        # Who names packagers wants these, also one that takes minutes.
+        full = {"packaging": self.full or self.packagers is not None}
+        told: dict[str, dict[str, object]] = {
+            question: {"profile": "full" if full.get(question, self.full) else "quick"}
+            for question in ABOUT_TOOLS
+        }
+        if self.packagers is not None:
+            told["packaging"]["packagers"] = _words(self.packagers)
+        if self.patient is not None:
+            told["packaging"]["patient"] = os.fspath(self.patient)
+        if self.installers is not None:
+            told["installers"]["installers"] = _words(self.installers)
+        if self.project is not None:
+            told["backends"]["project"] = self.project
+        if self.minutes is not None:
+            told["packaging"]["start_minutes"] = self.minutes
+            told["installers"]["budget_min"] = told["backends"]["minutes"] = self.minutes
+        settings: dict[str, object] = {}
+        for question in self.questions:
+            if question in ABOUT_TOOLS:
+                module = probe_module(question)
+                with _users_fault(module.SettingsError):
+                    settings[question] = module.Settings(**told[question])
         return settings
 
     def _speed(self, subjects: Sequence[Subject]) -> object:
@@ -662,6 +701,11 @@ class _Wishes:
             own=tuple(map(OwnWorkload, workloads)),
             instructions=_COUNTED if self.instructions else (),
         )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Return what stands between commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _writable(folder: Path) -> None:

@@ -196,6 +196,12 @@ def _measured_together(
     if question in ABOUT_TOOLS:
         subjects = measured.subjects
         collected.made += subjects
+        known = {subject.id for subject in subjects}
+        collected.skipped += [
+            {"subject_id": "", "question": question, "file": name, "reason": reason}
+            for name, reason in measured.failed.items()
+            if name not in known
+        ]
     for subject in subjects:
         if reason := measured.failed.get(subject.id):
             collected.failed(question, subject, reason, _since(started))

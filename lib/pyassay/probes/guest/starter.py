@@ -17,8 +17,9 @@ import time
 
 _SUBREAPER = 36
 _CHUNK = 1 << 16
-# What ends by itself so soon after the command is not said to outlive it.
-_GRACE_S = 0.05
+# What ends by itself so soon after the command is not said to outlive it: a tracker of shared memory, the
+# process that serves a mounted image. It may take some time where the machine is busy.
+_GRACE_S = 0.5
 _REAP_S = 5.0
 ALLOWED = os.sched_getaffinity(0)
 

@@ -40,10 +40,18 @@ from packaging.version import InvalidVersion, Version
 
 from pyassay.places.interruption import unwound_by_signals
 from pyassay.probes.installers.bench import Bench, BenchError
-from pyassay.probes.installers.catalogue import Claim, catalogue
+from pyassay.probes.installers.catalogue import catalogue
 from pyassay.probes.installers.registry import RegistryError
 from pyassay.probes.installers.settings import GROUPS, SETS, RequirementSet, Settings, SettingsError
-from pyassay.probes.installers.tables import ANSWERS, NOT_APPLICABLE, NOT_MEASURED, RACES, TRAFFIC
+from pyassay.probes.installers.tables import (
+    ANSWERS,
+    IMPORTS,
+    NOT_APPLICABLE,
+    NOT_MEASURED,
+    RACES,
+    SAMPLES,
+    TRAFFIC,
+)
 from pyassay.probes.installers.tools import Installer, InstallerError, obtain
 from pyassay.probes.installers.wheelhouse import wheelhouse
 from pyassay.probes.observations import TableSchema
@@ -70,7 +78,7 @@ __all__ = [
 
 Progress = Callable[[int, int, str], None]
 
-_TABLES = (ANSWERS, RACES, TRAFFIC)
+_TABLES = (ANSWERS, RACES, TRAFFIC, SAMPLES, IMPORTS)
 
 
 def _modules(names: Sequence[str]) -> Iterator[ModuleType]:
@@ -228,7 +236,7 @@ def _observe(module: ModuleType, bench: Bench, rows: dict[str, list[Any]]) -> No
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     answered = {(row["subject_id"], row["claim"]) for row in rows[ANSWERS.name]}
     for claim in catalogue().values():
-        if claim.group != module.GROUP or not claim.answers or not _is_asked(claim, bench.settings):
+        if claim.group != module.GROUP or not claim.answers or not bench.is_asked(claim.key):
             continue
         for installer in bench.installers:
             if (installer.id, claim.key) in answered:
@@ -238,7 +246,3 @@ def _observe(module: ModuleType, bench: Bench, rows: dict[str, list[Any]]) -> No
                 rows[ANSWERS.name].append(bench.not_applicable(installer, claim.key, why)[1])
             else:
                 rows[ANSWERS.name].append(bench.not_measured(installer, claim.key, reason)[1])
-
-
-def _is_asked(claim: Claim, settings: Settings) -> bool:
-    return not settings.claims or claim.key in settings.claims

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +85,10 @@ class Bench:
         """Return the installers of some families."""
         return tuple(one for one in self.installers if one.family in names)
 
+    def is_asked(self, claim: str) -> bool:
+        """Tell whether a claim is to be tried."""
+        return not self.settings.claims or claim in self.settings.claims
+
     def folder(self, name: str) -> Path:
         """Return a new empty folder."""
         folder = self.scratch / f"{name}-{next(self._numbers)}"
@@ -98,15 +101,22 @@ class Bench:
         self.shown.replaced[str(folder)] = "{home}"
         return Home.make(folder, cache=cache)
 
-    def environment(self, folder: Path | None = None) -> Environment:
+    def environment(self, folder: Path | None = None, *, like: Environment | None = None) -> Environment:
         """Return a new virtual environment without pip; pip installs into it all the same.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Where it is made: a path that does not exist, or an empty folder.
+        like : Environment, optional
+            With what is installed there; empty unless given.
 
         Raises
         ------
         BenchError
             If the Python cannot make one.
         """
-        template = self.scratch / "template"
+        template = self.scratch / "template" if like is None else like.folder
         if not template.is_dir():
             self._make_template(template)
         folder = folder or self.folder("env")
@@ -148,8 +158,8 @@ class Bench:
                 yield index
             finally:
                 # The next server may be given the same port.
-                del self.shown.replaced[index.origin]
-                del self.shown.replaced[index.origin.removeprefix("http://")]
+                self.shown.replaced.pop(index.origin, None)
+                self.shown.replaced.pop(index.origin.removeprefix("http://"), None)
 
     def run(self, argv: Sequence[str | Path], home: Home, **options: Any) -> Run:
         """Run a command as a throw-away user; see :func:`run_isolated` for the options."""
@@ -195,8 +205,3 @@ class Bench:
         """Return the row of a claim that makes no sense for an installer."""
         name, row = self.answer(installer, claim, NOT_APPLICABLE)
         return name, {**row, "reason": reason}
-
-    @property
-    def own_python(self) -> Path:
-        """The Python that runs us: for helpers of ours beside what is measured."""
-        return Path(sys.executable)

@@ -77,6 +77,7 @@ def serve(spec: IndexSpec) -> Iterator[Index]:
     try:
         yield _InThreads(server)
     finally:
+        server.ended.set()
         server.shutdown()
         # Not waiting for handlers: one may be sending slowly, on purpose.
         server.block_on_close = False

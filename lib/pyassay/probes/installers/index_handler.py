@@ -23,7 +23,7 @@ from pyassay.probes.installers.index_spec import Fault, IndexSpec
 __all__ = ["IndexServer", "Request"]
 
 _JSON = "application/vnd.pypi.simple.v1+json"
-_IDLE_S = 30.0
+_IDLE_S, _SILENT_S = 30.0, 120.0
 _MAX_KEPT = 100_000
 _CHUNK = 1 << 16
 _PAGE = re.compile(r"/simple/([^/]+)(/?)")
@@ -76,6 +76,7 @@ class IndexServer(ThreadingHTTPServer):
         for one in distributions(spec.paths):
             self.projects.setdefault(one.project, []).append(one)
             self.files[one.name] = one
+        self.ended = threading.Event()
         self._lock = threading.Lock()
         self._log: list[Request] = []
         self._pages: dict[tuple[str, bool], bytes] = {}
@@ -150,7 +151,11 @@ class _Handler(BaseHTTPRequestHandler):
         project = canonicalize_name(page[1]) if page else (offered.project if offered else "")
         on = "page" if not file else ("metadata" if file[2] else "file")
         fault = self.server.fault(on, project)
-        if fault is not None and fault.kind == "status":
+        if fault is not None and fault.kind == "silent":
+            # Until the other side has had enough, or the index ends.
+            self.server.ended.wait(_SILENT_S)
+            self.close_connection = True
+        elif fault is not None and fault.kind == "status":
             self._refuse(fault.status)
         elif spec.credentials and not self._is_known(spec.credentials):
             self._refuse(HTTPStatus.UNAUTHORIZED)
@@ -207,6 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, offered: Distribution, fault: Fault | None) -> None:
         # Whole in memory: what is offered are wheels that we fetched or made.
         body, headers, status = offered.path.read_bytes(), {}, HTTPStatus.OK
+        if fault is not None and fault.kind == "tampered":
+            body = _with_comment(body)
         if self.server.spec.ranges:
             headers["Accept-Ranges"] = "bytes"
             asked = self.headers.get("Range")
@@ -268,6 +275,12 @@ class _Handler(BaseHTTPRequestHandler):
         for start in range(0, len(body), _CHUNK):
             self.wfile.write(body[start : start + _CHUNK])
         return len(body)
+
+
+def _with_comment(archive: bytes) -> bytes:
+    """Return a zip archive that holds the same and is another file: only its digest tells."""
+    comment = b"tampered"
+    return archive[:-2] + len(comment).to_bytes(2, "little") + comment
 
 
 def _part(asked: str, size: int) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 __all__ = ["Fault", "IndexSpec"]
 
-_KINDS = ("status", "slow", "cut")
+_KINDS = ("status", "slow", "cut", "silent", "tampered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,9 @@ class Fault:
 
     Attributes
     ----------
-    kind : {"status", "slow", "cut"}
-        Answers with a status; sends at a rate; breaks off in the middle.
+    kind : {"status", "slow", "cut", "silent", "tampered"}
+        Answers with a status; sends at a rate; breaks off in the middle; never answers; sends a wheel
+        of another digest.
     status : int
         401, 403, 404, 500, ...
     on : {"any", "page", "metadata", "file"}
@@ -32,7 +33,7 @@ class Fault:
         Of ``slow``: how fast it sends.
     """
 
-    kind: Literal["status", "slow", "cut"] = "status"
+    kind: Literal["status", "slow", "cut", "silent", "tampered"] = "status"
     status: int = 500
     on: Literal["any", "page", "metadata", "file"] = "any"
     project: str = ""

@@ -15,6 +15,7 @@ __all__ = ["Home", "Run", "Shown", "run_isolated"]
 
 _SYSTEM_PATH = "/usr/bin:/bin"
 _TELLING = re.compile(r"\b(error|fail\w*|refus\w*|denied|timeout|timed out|hint)\b|×", re.IGNORECASE)
+_CAUSE = re.compile(r"cause:|caused by:|╰─▶|hint:|because", re.IGNORECASE)
 _MAX_LINE, _MAX_OUTPUT = 400, 20_000
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -38,8 +39,10 @@ class Shown:
 
     def __call__(self, text: str) -> str:
         """Return a text as it may stand in evidence: the longest names are replaced first."""
-        for name in sorted(self.replaced, key=len, reverse=True):
-            text = text.replace(name, self.replaced[name])
+        # A copy: other threads may add to it.
+        known = dict(self.replaced)
+        for name in sorted(known, key=len, reverse=True):
+            text = text.replace(name, known[name])
         return text
 
 
@@ -79,7 +82,11 @@ class Run:
         if not lines:
             return "it did not end in time" if self.timed_out else ""
         telling = [line for line in lines if _TELLING.search(line)]
-        line = (telling[0] if telling and not self.ok else lines[-1])[:_MAX_LINE]
+        line = telling[0] if telling and not self.ok else lines[-1]
+        if telling and not self.ok:
+            causes = [one for one in lines[lines.index(line) + 1 :] if _CAUSE.match(one)]
+            line = " ".join([line, *causes[-1:]])
+        line = line[:_MAX_LINE]
         return f"it did not end in time; {line}"[:_MAX_LINE] if self.timed_out else line
 
     def says(self, pattern: str) -> str:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 __all__ = ["GROUPS", "SETS", "RequirementSet", "Settings", "SettingsError"]
 
-GROUPS = ("speed", "first_import", "locks", "indexes", "environments", "pythons", "differences")
-"""The groups of probes, each a module of this package with that name; those without a module are left out."""
+GROUPS = ("indexes", "locks", "environments", "pythons", "differences", "first_import", "speed")
+"""The groups of probes, each a module of this package with that name, in the order in which they work.
+
+Those without a module are left out. What can use any time that is left comes last.
+"""
 
 
 class SettingsError(ValueError):

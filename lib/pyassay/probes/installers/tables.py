@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pyassay.probes.observations import Column, TableSchema
+from pyassay.probes.paired_commands import paired_columns
 
-__all__ = ["ANSWERS", "NOT_APPLICABLE", "NOT_MEASURED", "RACES", "TRAFFIC"]
+__all__ = ["ANSWERS", "IMPORTS", "NOT_APPLICABLE", "NOT_MEASURED", "RACES", "SAMPLES", "TRAFFIC"]
 
 NOT_MEASURED, NOT_APPLICABLE = "not measured", "not applicable"
 
@@ -83,5 +84,33 @@ TRAFFIC = TableSchema(
         Column("duration_s", "number", "Wall seconds."),
         Column("command", "text", "What was run."),
         _REASON,
+    ),
+)
+
+SAMPLES = TableSchema(
+    "installer_samples",
+    "One row per timed installation: installers in turns; compare within one set, cache and latency.",
+    (
+        *paired_columns(),
+        _SUBJECT,
+        Column("set", "text", "Name of the requirement set; all of its distributions are pinned."),
+        Column("cache", "text", "`cold` (empty) or `warm` (the same set was installed from it before)."),
+        Column("bytecode", "flag", "Whether the installer was told to compile modules."),
+        Column("link_mode", "text", "`default`, or `copy`: how files come from the cache."),
+        Column("latency_ms", "number", "Milliseconds before each answer of the index."),
+        Column("command", "text", "What was run."),
+    ),
+)
+
+IMPORTS = TableSchema(
+    "installer_imports",
+    "One row per timed start of an application that was installed: who compiled its modules, and when.",
+    (
+        *paired_columns(),
+        _SUBJECT,
+        Column("set", "text", "Name of the requirement set."),
+        Column("state", "text", "Of the bytecode: `compiled by the installer`, `first start ...` and so on."),
+        Column("compiled", "count", "`.pyc` files in site-packages before the first of all starts."),
+        Column("command", "text", "What was started."),
     ),
 )

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
@@ -117,6 +118,10 @@ class Installer:
         words += ["--no-index"] if index is None else ["--index-url", index]
         for extra in extra_indexes:
             words += ["--extra-index-url", extra]
+        if self.family == "pip":
+            # Over plain HTTP pip keeps nothing unless it trusts the host; with TLS it does.
+            for host in dict.fromkeys(urlsplit(url).netloc for url in (index, *extra_indexes) if url):
+                words += ["--trusted-host", host.rpartition("@")[2]]
         without = "--no-cache" if self.family == "uv" else "--no-cache-dir"
         words += [without] if cache is None else ["--cache-dir", str(cache)]
         if compile_bytecode is not None:

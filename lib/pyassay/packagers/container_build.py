@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shlex
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,8 +23,9 @@ from pyassay.places.container import Engine, EngineError
 
 if TYPE_CHECKING:
     from pyassay.packagers.workshop import Workshop
+    from pyassay.places.base_images import BaseImage
 
-__all__ = ["WORK", "MadeInContainer", "run_in_container", "why_no_container"]
+__all__ = ["WORK", "MadeInContainer", "ready_image", "run_in_container", "why_no_container"]
 
 WORK = "/tmp/work"  # noqa: S108
 """Where the container's command starts, and what comes out of it: in memory."""
@@ -70,7 +72,8 @@ def why_no_container(image: str) -> str:
 
     try:
         with Engine.connect(answer_s=_ANSWER_S) as engine:
-            if engine.has_image(image):
+            # A tag cannot hold the signs of a list of packages.
+            if engine.has_image(re.sub(r"[^A-Za-z0-9_.:-]", "-", image)):
                 return ""
     except EngineError as error:
         return str(error)
@@ -122,9 +125,9 @@ def run_in_container(
     workshop.say(f"in a container of {image}: {shlex.join(argv)}")
     try:
         with Engine.connect() as engine:
-            packages = _image(engine, image, workshop)
+            base = ready_image(engine, image, workshop)
             done = engine.run(
-                image,
+                base.name,
                 ["/bin/sh", "-c", _SCRIPT, "sh", python, str(measured), *argv],
                 timeout_s=workshop.remaining_s,
                 mounts=own,
@@ -155,16 +158,22 @@ def run_in_container(
     except (OSError, ValueError, tarfile.TarError) as error:
         raise BuildError(f"{name} in {image}: what it made cannot be read: {error}") from error
     workshop.usage.duration_s += done.duration_s
-    return MadeInContainer(folder, said, packages)
+    return MadeInContainer(folder, said, base.packages)
 
 
-def _image(engine: Engine, image: str, workshop: Workshop) -> dict[str, str]:
+def ready_image(engine: Engine, image: str, workshop: Workshop) -> BaseImage:
+    """Return an image that the engine has, made first if it is absent.
+
+    Raises
+    ------
+    BuildError
+        If it cannot be made.
+    """
     from pyassay.places.base_images import BaseImageError, build
 
-    if not engine.has_image(image):
-        workshop.say(f"{image}: made now")
+    workshop.say(f"{image}: made from packages unless the engine has it")
     try:
-        return next(iter(build([image], engine, timeout_s=workshop.remaining_s))).packages
+        return next(iter(build([image], engine, timeout_s=workshop.remaining_s)))
     except (BaseImageError, StopIteration) as error:
         raise BuildError(str(error) or f"{image}: not made") from error
 

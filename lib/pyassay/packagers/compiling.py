@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from pyassay.packagers.model import BuildError
 
@@ -73,7 +74,7 @@ def compiling_here(workshop: Workshop, python: Path, debian_packages: Sequence[s
     lacking = _not_installed(workshop, debian_packages)
     found.environment = dict(found.shown)
     if lacking:
-        found.environment |= _borrowed(workshop, lacking)
+        found.environment |= _borrowed(workshop, lacking, found.versions)
     found.versions |= _versions(workshop, [one for one in debian_packages if one not in lacking])
     return found
 
@@ -102,7 +103,7 @@ def _not_installed(workshop: Workshop, packages: Sequence[str]) -> list[str]:
     return lacking
 
 
-def _borrowed(workshop: Workshop, packages: Sequence[str]) -> dict[str, str]:
+def _borrowed(workshop: Workshop, packages: Sequence[str], versions: dict[str, str]) -> dict[str, str]:
     """Unpack packages of headers and return the variables by which compilers find them."""
     install = f"apt install {' '.join(packages)}"
     apt, unpack = workshop.which("apt-get"), workshop.which("dpkg-deb")
@@ -118,6 +119,8 @@ def _borrowed(workshop: Workshop, packages: Sequence[str]) -> dict[str, str]:
     root = folder / "unpacked"
     for archive in sorted(folder.glob("*.deb")):
         workshop.run([unpack, "--extract", archive, root], shown="")
+        name, version = archive.name.split("_")[:2]
+        versions[name] = f"{unquote(version)} (unpacked, not installed)"
         workshop.say(f"headers of {archive.name} are borrowed: it is not installed")
     includes = [root / "usr/include", *sorted((root / "usr/include").glob("*-linux-gnu*"))]
     includes.append(root / "usr/include/postgresql")

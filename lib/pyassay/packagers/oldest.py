@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import shlex
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,8 @@ _COMPILER = ("gcc", "g++", "libc6-dev")
 _MEMORY = 3 << 30
 _OUTPUT_BYTES = 512 << 20
 _PLACE = "/pyassay"
+# Not nobody: what is mounted may be readable for its owner only.
+_USER = f"{os.getuid()}:{os.getgid()}"
 # Folders that every distribution has and nobody may put another's in place of.
 _SYSTEM = frozenset({"/", "/usr", "/usr/local", "/lib", "/bin", "/opt", "/etc", "/var", "/home", "/root"})
 _BUILD = """\
@@ -137,13 +140,16 @@ def _connected(engine: Engine | None) -> Iterator[Engine]:
         yield connected
 
 
+def _wanted(settings: BuildSettings) -> str:
+    return f"{OLDEST}+{','.join(dict.fromkeys((*_COMPILER, *settings.debian_packages)))}"
+
+
 def _image(workshop: Workshop, engine: Engine, settings: BuildSettings) -> tuple[str, dict[str, str]]:
     """Return the image with the compilers and libraries, built if it is not there, and what is in it."""
     from pyassay.places.base_images import BaseImageError, build
 
-    wanted = f"{OLDEST}+{','.join(dict.fromkeys((*_COMPILER, *settings.debian_packages)))}"
     try:
-        image = next(iter(build((wanted,), engine, timeout_s=workshop.remaining_s)))
+        image = next(iter(build((_wanted(settings),), engine, timeout_s=workshop.remaining_s)))
     except BaseImageError as error:
         raise BuildError(str(error)) from None
     workshop.say(
@@ -156,7 +162,7 @@ def _check_start(
     workshop: Workshop, engine: Engine, image: str, python: Interpreter, mounts: Mapping[Path, str]
 ) -> None:
     argv = [str(python.executable), "-I", "-c", "import ssl, ctypes, zlib"]
-    done = engine.run(image, argv, timeout_s=60.0, mounts=mounts)
+    done = engine.run(image, argv, timeout_s=60.0, mounts=mounts, user=_USER)
     _note(workshop, image, argv, done)
     if not done.ok:
         why = telling_line(done.stderr.decode(errors="replace")) or f"exit status {done.returncode}"
@@ -186,6 +192,7 @@ def _compile(
         mounts=mounts,
         memory_bytes=_MEMORY,
         max_output_bytes=_OUTPUT_BYTES,
+        user=_USER,
         extra_environment={
             **environment,
             "HOME": "/tmp/home",  # noqa: S108
@@ -215,6 +222,7 @@ def _compile(
         cpu_s,
         {"gcc": compiler, **versions} if compiler else versions,
         (
+            f"pyassay images build {_wanted(settings)}",
             f"docker run --rm -it --network none -v PYTHON:PYTHON:ro -v $PWD:/work -w /work {image} bash",
             f"{variables} python -m pip wheel --no-index --no-deps --no-build-isolation "
             "--wheel-dir wheelhouse *.tar.gz PROJECT",

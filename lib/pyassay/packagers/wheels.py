@@ -25,6 +25,7 @@ from pyassay.packagers.oldest import OLDEST, repaired_in_container
 from pyassay.packagers.projects import BuildSettings, ProjectError, build_settings, copy_source, project
 from pyassay.packagers.sdists import build_requires
 from pyassay.packagers.workshop import Workshop
+from pyassay.places.interruption import unwound_by_signals
 
 if TYPE_CHECKING:
     from pyassay.places.container import Engine
@@ -104,15 +105,16 @@ def make_inputs(
     Raises
     ------
     InputsUnavailable
-        If they cannot be had.
-    ProjectError
-        If the project's settings cannot be read.
+        If they cannot be had, or the project's settings cannot be read.
     """
     if python.error or python.image:
         raise InputsUnavailable(
             f"{python.label}: {python.error or 'lies in an image; wheels need one of this host'}"
         )
-    settings = build_settings(project.source)
+    try:
+        settings = build_settings(project.source)
+    except ProjectError as error:
+        raise InputsUnavailable(str(error)) from None
     root = cache_root(cache) / "packaging"
     words = [_RECIPE, kind, project.digest, python_identity(python), *_REPAIRERS, OLDEST]
     key = f"wheels-{kind}-{project.name}-{python.version}-{digest_of_words(words)[:16]}"
@@ -121,7 +123,7 @@ def make_inputs(
     if ready is not None:
         return ready
     try:
-        with locked(root / "locks" / f"{key}.entry.lock", timeout_s=timeout_s):
+        with locked(root / "locks" / f"{key}.entry.lock", timeout_s=timeout_s), unwound_by_signals():
             ready = None if anew else _ready(entry, kind, python)
             if ready is not None:
                 return ready

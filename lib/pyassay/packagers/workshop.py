@@ -23,8 +23,9 @@ from pyassay.places.host import StartError, run
 if TYPE_CHECKING:
     from pyassay.subjects.model import Interpreter
 
-__all__ = ["Ran", "ToolEnvironment", "Usage", "Workshop"]
+__all__ = ["Ran", "ToolEnvironment", "ToolMissingError", "Usage", "Workshop"]
 
+_STALE_S = 24 * 3600.0
 _OUTPUT_BYTES = 64 << 20
 # Where packages come from and how that place is reached: what a download may know of the user's settings.
 _PIP_SOURCES = (
@@ -55,6 +56,10 @@ _NETWORK_VARIABLES = (
     "XDG_CONFIG_HOME",
     "XDG_CONFIG_DIRS",
 )
+
+
+class ToolMissingError(BuildError):
+    """A packager's own environment could not be made: one line. It may be another time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,7 @@ class Workshop:
     usage: Usage = field(default_factory=Usage)
     commands: list[str] = field(default_factory=list)
     _said_network: bool = False
+    _timed_out: bool = False
 
     @classmethod
     @contextlib.contextmanager
@@ -172,6 +178,7 @@ class Workshop:
         entry = root / "builds" / (build_key if attempt == 1 else f"{build_key}.{attempt}")
         scratch = root / "scratch" / build_key
         try:
+            _sweep(root)
             with locked(root / "locks" / f"{build_key}.lock", timeout_s=timeout_s):
                 for path in (entry / "artifact", scratch):
                     remove(path)
@@ -210,6 +217,11 @@ class Workshop:
         return self.folder / "tmp"
 
     @property
+    def timed_out(self) -> bool:
+        """Tell whether a command of it was ended because its time, or that of all, was up."""
+        return self._timed_out or self.remaining_s == 0
+
+    @property
     def search_path(self) -> str:
         """Return the PATH of its children, to put something before it."""
         return os.environ.get("PATH", os.defpath)
@@ -241,12 +253,14 @@ class Workshop:
 
         Raises
         ------
-        BuildError
-            If it cannot be made; the line says which package.
+        ToolMissingError
+            If it cannot be made; the line says why.
         """
         counted, noted = replace(self.usage), list(self.commands)
         try:
             return make_environment(self, requirements, python)
+        except BuildError as error:
+            raise ToolMissingError(str(error)) from None
         finally:
             # The packager is measured, not pip.
             self.usage, self.commands = counted, noted
@@ -324,6 +338,7 @@ class Workshop:
             self.say("this kernel lets us take no network away: it ran with that of the host")
         name = _name(words)
         if done.timed_out:
+            self._timed_out = True
             raise BuildError(f"{name}: not done after {limit:.0f} s, ended{_after(said)}")
         if done.truncated:
             raise BuildError(f"{name}: said more than {_OUTPUT_BYTES >> 20} MiB, ended")
@@ -366,6 +381,15 @@ class Workshop:
         # The user's pip.conf and .netrc lie in the home; what pip would keep there, it keeps in our cache.
         made |= {"PIP_CACHE_DIR": str(self.cache / "pip"), "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
         return made | {"HOME": os.environ.get("HOME", str(self.home))}
+
+
+def _sweep(root: Path) -> None:
+    """Remove the scratch of builds that were killed: nobody holds their lock."""
+    for folder in (root / "scratch").glob("*"):
+        with contextlib.suppress(OSError, BusyError):
+            if time.time() - folder.stat().st_mtime > _STALE_S:
+                with locked(root / "locks" / f"{folder.name}.lock", timeout_s=0):
+                    remove(folder)
 
 
 def _read_report(file: Path) -> tuple[float, int, bool]:

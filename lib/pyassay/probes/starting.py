@@ -9,18 +9,20 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pyassay
 from pyassay.places.host import _MARK, StartError, _one_line
 from pyassay.places.live import LiveProcess, LostError
-from pyassay.subjects.identity import guest_script
 
 __all__ = ["MAX_OUTPUT_BYTES", "Started", "Starter"]
 
 MAX_OUTPUT_BYTES = 1 << 18
 """Of standard output and of standard error, each; a command that says more is ended."""
 
+_SCRIPT = Path(pyassay.__file__).parent / "probes" / "guest" / "starter.py"
 _HELLO_S = 30.0
 _SLACK_S = 30.0
 # Between the look at the starter's own size and the command's beginning it may grow by some pages.
@@ -151,9 +153,8 @@ class Starter:
     def _ready(self) -> LiveProcess:
         if self._live is None:
             python = getattr(sys, "_base_executable", None) or sys.executable
-            source = guest_script("starter").decode()
             # -I and -S: nobody's site-packages, no .pth files, no PYTHON* variable; -B: no bytecode.
-            live = LiveProcess.start([python, "-I", "-S", "-B", "-c", source, "first"])
+            live = LiveProcess.start([python, "-I", "-S", "-B", _SCRIPT, "first"])
             self._live, self._mark = live, live._mark
             _decoded(live.read_line(_HELLO_S))
         return self._live

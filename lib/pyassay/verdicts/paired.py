@@ -90,7 +90,8 @@ def ratios(
     A command is told apart from the reference where its whole interval lies farther from 1 than the reference
     from itself. Simulated with outliers, 3 % of noise and 3, 8 and 20 blocks: that is said of 0.9, 1.4 and
     1.9 % of equal pairs, and of 10 % more work in 32, 88 and 100 %. Without the control it would be said of
-    3.7 to 5.8 % of equal pairs; beyond the control's whole interval of none, but of more work in 4, 46 and 97 %.
+    3.7 to 5.8 % of equal pairs; beyond the control's whole interval of none, but of
+    more work in 4, 46 and 97 %.
     """
     counted = samples[(samples["block"] > 0) & (samples[measure] > 0) & (samples["failure"] == "")]
     keys = ["block", "command_id", "entry"]

@@ -93,6 +93,7 @@ class Installer:
         cache: Path | None = None,
         compile_bytecode: bool | None = None,
         options: Sequence[str] = (),
+        trusted: bool = True,
     ) -> list[str]:
         """Return the command that installs into an environment.
 
@@ -110,6 +111,8 @@ class Installer:
             Its own default unless given: pip compiles, uv does not.
         options : sequence of str
             Further words.
+        trusted : bool
+            Whether pip is told to trust the hosts of the indexes, as it trusts those with TLS.
         """
         words = self.argv(environment.python)
         words += (
@@ -118,7 +121,7 @@ class Installer:
         words += ["--no-index"] if index is None else ["--index-url", index]
         for extra in extra_indexes:
             words += ["--extra-index-url", extra]
-        if self.family == "pip":
+        if self.family == "pip" and trusted:
             # Over plain HTTP pip keeps nothing unless it trusts the host; with TLS it does.
             for host in dict.fromkeys(urlsplit(url).netloc for url in (index, *extra_indexes) if url):
                 words += ["--trusted-host", host.rpartition("@")[2]]

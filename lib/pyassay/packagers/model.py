@@ -123,6 +123,9 @@ class Inputs:
         Of compiler, pip, auditwheel.
     cached : bool
         Whether an earlier run made them; the durations are that run's.
+    pins : tuple of str
+        The price of an old distribution: versions that they are held to, because newer ones do not compile
+        there.
     """
 
     kind: InputKind
@@ -137,6 +140,7 @@ class Inputs:
     commands: tuple[str, ...] = ()
     tool_versions: Mapping[str, str] = field(default_factory=dict)
     cached: bool = False
+    pins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

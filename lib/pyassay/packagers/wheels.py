@@ -59,6 +59,7 @@ class _Making:
     built_in : str
     duration_s, cpu_s : float
     commands : list of str
+    pins : tuple of str
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class _Making:
     duration_s: float = 0.0
     cpu_s: float = 0.0
     commands: list[str] = field(default_factory=list)
+    pins: tuple[str, ...] = ()
 
 
 def make_inputs(
@@ -141,6 +143,7 @@ def make_inputs(
                     made = _oldest(workshop, project, settings, python, engine)
                 else:
                     made = _raw(workshop, project, settings, kind, python)
+                made.pins = settings.pins[InputKind.RAW if raw is not None else kind]
                 return _placed(workshop, entry, made, kind, python)
     except (BuildError, BusyError) as error:
         raise InputsUnavailable(f"{kind} wheels of {project.name}: {error}") from None
@@ -382,6 +385,7 @@ def _placed(workshop: Workshop, entry: Path, made: _Making, kind: InputKind, pyt
         "cpu_s": made.cpu_s,
         "commands": made.commands,
         "tool_versions": made.versions,
+        "pins": made.pins,
     }
     write_atomically(entry / "inputs.json", json.dumps(record, indent=1).encode())
     ready = _ready(entry, kind, python)
@@ -410,5 +414,6 @@ def _ready(entry: Path, kind: InputKind, python: Interpreter) -> Inputs | None:
                 tuple(record["commands"]),
                 dict(record["tool_versions"]),
                 cached=True,
+                pins=tuple(record.get("pins", ())),
             )
     return None

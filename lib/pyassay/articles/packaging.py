@@ -121,15 +121,28 @@ class PackagingArticle(QuestionArticle):
             after = [f"{self._names.get(one['subject_id'], '')}: {one['why']}" for one in row["runners_up"]]
             facts = [
                 ("take" if found else "answer", row["headline"], False),
-                *(("because", sentence, False) for sentence in row["reasons"][:3]),
-                *(("but", sentence, False) for sentence in row["but"]),
-                *(("next" if found else "lacks", sentence, False) for sentence in after),
-                ("rule", row["rule"], False),
+                ("because", " ".join(row["reasons"]), False),
+                ("but", " ".join(row["but"]), False),
+                *(("next" if found else "lacks", sentence, False) for sentence in after[:_AFTER]),
             ]
             level = Level.CAUTION if row["but"] else Level.GOOD
             items.append(tables.Finding(level if found else Level.UNKNOWN, row["title"], tuple(facts)))
         counted = int((self.by_use["winners"].map(len) > 0).sum())
         return tables.findings(items, caption=f"{counted} of {len(items)} purposes have a form that will do")
+
+    def use_rules(self) -> tables.Shown:
+        """Show what each purpose asks for, and how many artifacts fail what."""
+        frame = pd.DataFrame(
+            {
+                "purpose": self.by_use["title"],
+                "rule": self.by_use["rule"],
+                "what most artifacts lack": [
+                    first_few(f"{lessons.title(one['criterion'])} ({one['count']})" for one in left_out)
+                    for left_out in self.by_use["left_out"]
+                ],
+            }
+        )
+        return tables.table(frame, caption="The rule of each purpose.", limit=0)
 
     def slides(self) -> tables.Shown:
         """Show the slides' table, with what was measured behind each of their marks."""
@@ -138,7 +151,7 @@ class PackagingArticle(QuestionArticle):
             cells = {row["criterion"]: row for row in group.to_dict("records")}
             row = {"tool": tool}
             for one in SLIDES:
-                row[one.title] = _cell(cells[one.key])
+                row[_SHORT_TITLES[one.key]] = _cell(cells[one.key])
             rows.append(row)
         return tables.table(
             pd.DataFrame(rows),
@@ -194,14 +207,13 @@ class PackagingArticle(QuestionArticle):
         return tables.table(
             self._named(frame),
             caption=f"Marks: {GROUPS[group]}. ✓ yes, ▲ partly, ◆ by hand, ✕ no, ? not measured.",
-            limit=16,
+            limit=None if group == "slides" else 0,
         )
 
     def why_marked(self) -> tables.Shown:
-        """Show the evidence behind every mark that is not "yes"."""
+        """Show the evidence behind every mark by the slides' criteria that is not "yes"."""
         chosen = self.marked[
-            ~self.marked["mark"].isin([Mark.YES, Mark.NOT_MEASURED])
-            & (self.marked["group"] != "circumstances")
+            ~self.marked["mark"].isin([Mark.YES, Mark.NOT_MEASURED]) & (self.marked["group"] == "slides")
         ]
         rows = [
             {
@@ -215,7 +227,7 @@ class PackagingArticle(QuestionArticle):
         ]
         return tables.table(
             pd.DataFrame(rows, columns=["criterion", "mark", "why", "in", "it said"]),
-            caption="The evidence behind every mark that is not yes.",
+            caption="The evidence behind every mark by the slides' criteria that is not yes.",
             code=["it said"],
             limit=0,
         )
@@ -244,15 +256,21 @@ class PackagingArticle(QuestionArticle):
         return figures.portability(runs, self._short(chosen), figures.INPUT_KINDS[kind])
 
     def _short(self, subjects: Any) -> dict[str, str]:
-        """Return the forms' labels where these are unique, else the subjects'."""
+        """Return labels without what all of these subjects share: the wheels, the Python."""
         chosen = self._builds[self._builds["subject_id"].isin(set(subjects))]
-        twice = set(chosen.loc[chosen["label"].duplicated(keep=False), "label"])
-        return {
-            str(row["subject_id"]): self._names[str(row["subject_id"])]
-            if row["label"] in twice
-            else str(row["label"])
-            for row in chosen.to_dict("records")
-        }
+        names = [self._names[str(subject)] for subject in chosen["subject_id"]]
+        parts = [
+            name.removeprefix(str(form)).split(", ")
+            for name, form in zip(names, chosen["label"], strict=True)
+        ]
+        shared = set.intersection(*(set(part) for part in parts)) - {""} if len(parts) > 1 else set()
+        short = [
+            str(form) + ", ".join(part for part in own if part not in shared)
+            for form, own in zip(chosen["label"], parts, strict=True)
+        ]
+        if len(set(short)) < len(short):
+            short = names
+        return dict(zip(chosen["subject_id"].map(str), short, strict=True))
 
     def refusals(self) -> tables.Shown:
         """Show what artifacts said where they did not run."""
@@ -296,7 +314,7 @@ class PackagingArticle(QuestionArticle):
 
     def starts(self) -> tables.Shown:
         """Show every start that was timed: warm, cold and first."""
-        return lessons.starts(self.started, self._named)
+        return lessons.starts(self.started, self._short(self.started["command_id"]))
 
     def size_chart(self) -> Chart:
         """Draw sizes against starts."""
@@ -307,7 +325,8 @@ class PackagingArticle(QuestionArticle):
 
     def footprints(self) -> tables.Shown:
         """Show what each start writes, and what stays."""
-        return lessons.footprints(self.evidence.table("packaging_footprints"), self._named)
+        found = self.evidence.table("packaging_footprints")
+        return lessons.footprints(found, self._short(found["subject_id"]))
 
     def old_toolchain(self) -> tables.Shown:
         """Show what it costs to build on the oldest base rather than on this host."""
@@ -327,7 +346,7 @@ class PackagingArticle(QuestionArticle):
 
     def outer_floors(self) -> tables.Shown:
         """Show where the outer file needs less than what is packed inside."""
-        return lessons.outer_floors(self._built, self._named)
+        return lessons.outer_floors(self._built, self._names)
 
     def circumstances_chart(self) -> Chart:
         """Draw how artifacts behave on other people's machines."""
@@ -346,7 +365,8 @@ class PackagingArticle(QuestionArticle):
 
     def reproducible(self) -> tables.Shown:
         """Show which builds give the same bytes twice."""
-        return lessons.reproducible(self.evidence.table("packaging_repeats"), self._names)
+        found = self.evidence.table("packaging_repeats")
+        return lessons.reproducible(found, self._short(found["subject_id"]))
 
     def builds(self) -> tables.Shown:
         """Show what each build took, and what came out."""
@@ -431,6 +451,15 @@ class PackagingArticle(QuestionArticle):
         return found
 
 
+_AFTER = 2
+_SHORT_TITLES = {
+    "system-libraries": "system libraries",
+    "python-dependencies": "Python packages",
+    "plain-container": "container",
+    "python": "Python",
+    "no-installer": "no installer",
+    "start-up": "start-up",
+}
 _WORDS = {"yes": "✓", "partly": "▲", "by hand": "◆", "no": "✕", "not measured": "?"}
 
 Article = PackagingArticle

@@ -28,11 +28,18 @@ __all__ = [
     "reproduce",
     "reproducible",
     "starts",
+    "title",
     "tools",
     "wheel_tags",
     "wheels_decide",
     "without_manylinux",
 ]
+
+
+def title(key: str) -> str:
+    """Return what a reader calls a criterion, or a condition of a use."""
+    return CRITERIA[key].title if key in CRITERIA else key
+
 
 Named = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -103,70 +110,98 @@ def _tag(wheel: str) -> str:
     return wheel.removesuffix(".whl").rsplit("-", 1)[-1]
 
 
-def starts(found: pd.DataFrame, named: Named) -> tables.Shown:
-    """Show every start: seconds, and times of ``python -m`` with the interval."""
-    own = found[found["command_id"] != found["reference"]]
+def starts(found: pd.DataFrame, names: Mapping[str, str]) -> tables.Shown:
+    """Show every start: seconds, and times of ``python -m`` with the interval; one row for each artifact."""
+    own = found[(found["command_id"] != found["reference"]) & found["command_id"].isin(names)]
     if not len(own):
         return said("No start was timed.")
-    rows = own.assign(
-        subject_id=own["command_id"],
-        interval=[
-            f"{low:.2f} to {high:.2f}" if not pd.isna(low) else reason
-            for low, high, reason in zip(own["ratio_low"], own["ratio_high"], own["reason"], strict=True)
-        ],
-        milliseconds=1000 * own["median_s"],
-    )
-    frame = rows[
-        [
-            "subject_id",
-            "state",
-            "what",
-            "milliseconds",
-            "ratio",
-            "interval",
-            "distinguishable",
-            "blocks",
-            "failures",
-        ]
-    ].sort_values(["state", "what", "ratio"], key=_state_first, kind="stable")
-    frame = frame.rename(
-        columns={"ratio": "times python -m", "milliseconds": "median", "distinguishable": "told apart"}
-    )
-    return tables.table(
-        named(frame),
-        caption="Every start that was timed, beside python -m of the Python that packed it. Wall time; 95 % "
-        "intervals over blocks. Told apart: farther from 1 than python -m lies from itself.",
-        units={"median": "ms"},
-        formats={"median": ".0f", "times python -m": ".2f"},
-        limit=14,
-    )
-
-
-def _state_first(values: pd.Series[Any]) -> pd.Series[Any]:
-    order = {"warm": 0, "cold": 1, "first": 2}
-    return values.map(order) if values.name == "state" else values
-
-
-def footprints(found: pd.DataFrame, named: Named) -> tables.Shown:
-    """Show what starts write."""
-    if not len(found):
-        return said("What starts write was not measured.")
     columns = {
-        "home_bytes": "kept at home",
-        "temporary_bytes": "written to /tmp",
-        "left_bytes": "left there",
-        "left_after_kill_bytes": "left after SIGKILL",
+        (state, what): f"{state} start{'' if what == 'help' else ' of the check'}"
+        for state in _STATES
+        for what in ("help", "check")
+        if len(own[(own["state"] == state) & (own["what"] == what)])
     }
-    frame = found[["subject_id", "start", *columns, "reason"]].rename(columns=columns)
-    for name in columns.values():
-        frame[name] = frame[name].astype("Float64") / 1e6
+    rows = []
+    for command, group in own.groupby("command_id", sort=False):
+        by = {(str(row["state"]), str(row["what"])): row for row in group.to_dict("records")}
+        warm = by.get(("warm", "help"))
+        rows.append(
+            {
+                "artifact": names[str(command)],
+                "times python -m (warm)": _interval(warm),
+                "told apart": _told_apart(warm),
+                **{title: _milliseconds(by.get(key)) for key, title in columns.items()},
+                "blocks": max(int(row["blocks"]) for row in by.values()),
+                "order": warm["ratio"] if warm and not pd.isna(warm["ratio"]) else float("inf"),
+            }
+        )
+    frame = pd.DataFrame(rows).sort_values(["order", "artifact"], kind="stable").drop(columns="order")
+    reference = found[(found["command_id"] == found["reference"]) & (found["state"] == "warm")]
+    beside = f" ({_milliseconds(reference.iloc[0].to_dict())} ms)" if len(reference) else ""
     return tables.table(
-        named(frame.rename(columns={"reason": "why not"})),
-        caption="What a user's first and second start write outside of the artifact.",
-        units=dict.fromkeys(columns.values(), "MB"),
-        formats=dict.fromkeys(columns.values(), ".1f"),
-        limit=12,
+        frame,
+        caption=f"Every start, beside python -m of the Python that packed it{beside}. Wall time, medians; "
+        "95 % intervals over blocks. Told apart: farther from 1 than python -m lies from itself.",
+        units=dict.fromkeys(columns.values(), "ms"),
     )
+
+
+_STATES = ("warm", "cold", "first")
+
+
+def _told_apart(row: Mapping[Any, Any] | None) -> str:
+    if row is None or pd.isna(row["distinguishable"]):
+        return "not known"
+    return "yes" if row["distinguishable"] else "no"
+
+
+def _milliseconds(row: Mapping[Any, Any] | None) -> str:
+    if row is None:
+        return ""
+    return str(row["reason"]) if pd.isna(row["median_s"]) else f"{1000 * row['median_s']:.0f}"
+
+
+def footprints(found: pd.DataFrame, names: Mapping[str, str]) -> tables.Shown:
+    """Show what starts write, of those artifacts that write or leave anything worth the name."""
+    own = found[found["subject_id"].isin(names)]
+    sizes = ["home_bytes", "temporary_bytes", "left_bytes", "left_after_kill_bytes"]
+    numbers = own[sizes].astype("Float64")
+    seen = set(own.loc[numbers.notna().any(axis=1), "subject_id"])
+    if not seen:
+        return said("What starts write was not measured.")
+    heavy = set(own.loc[(numbers.fillna(0) >= _WORTH_BYTES).any(axis=1), "subject_id"])
+    if not heavy:
+        return said(f"None of {len(seen)} artifacts writes or leaves as much as 0.1 MB.")
+    rows = []
+    for subject, group in own[own["subject_id"].isin(heavy)].groupby("subject_id", sort=False):
+        by = {str(row["start"]): row for row in group.to_dict("records")}
+        first, second = (by.get(start, {}) for start in ("first", "second"))
+        rows.append(
+            {
+                "artifact": names[str(subject)],
+                "home after the first start": _megabytes(first.get("home_bytes")),
+                "temporary, first start": _megabytes(first.get("temporary_bytes")),
+                "temporary, each later start": _megabytes(second.get("temporary_bytes")),
+                "left when it ends": _megabytes(second.get("left_bytes")),
+                "left after SIGKILL": _megabytes(
+                    next(
+                        (row["left_after_kill_bytes"] for row in by.values() if row["left_after_kill_bytes"]),
+                        0,
+                    )
+                ),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    return tables.table(
+        frame,
+        caption=f"What starts write outside of the artifact. The other {len(seen) - len(rows)} of "
+        f"{len(seen)} write and leave less than 0.1 MB.",
+        units=dict.fromkeys(frame.columns[1:], "MB"),
+        formats=dict.fromkeys(frame.columns[1:], ".1f"),
+    )
+
+
+_WORTH_BYTES = 100_000
 
 
 def old_toolchain(built: pd.DataFrame, started: pd.DataFrame, marked: pd.DataFrame) -> tables.Shown:
@@ -181,7 +216,7 @@ def old_toolchain(built: pd.DataFrame, started: pd.DataFrame, marked: pd.DataFra
         )
     )
     rows = []
-    for label, group in built.groupby("label", sort=False):
+    for (label, python), group in _groups(built, "label", "python"):
         by_kind = {str(row["inputs_kind"]): row for row in group.to_dict("records")}
         if not {"raw", "oldest"} <= set(by_kind):
             continue
@@ -189,6 +224,7 @@ def old_toolchain(built: pd.DataFrame, started: pd.DataFrame, marked: pd.DataFra
         rows.append(
             {
                 "form": label,
+                "Python": python,
                 "start, host": _interval(ratios.get((str(new["subject_id"]), "help"))),
                 "start, oldest": _interval(ratios.get((str(old["subject_id"]), "help"))),
                 "size, host": _megabytes(new["size_bytes"]),
@@ -216,7 +252,7 @@ def _interval(row: Mapping[Any, Any] | None) -> str:
 
 
 def _megabytes(count: Any) -> float:
-    return float("nan") if pd.isna(count) else float(count) / 1e6
+    return float("nan") if count is None or pd.isna(count) else float(count) / 1e6
 
 
 def wheel_tags(found: pd.DataFrame) -> tables.Shown:
@@ -278,24 +314,25 @@ def foretold(runs: pd.DataFrame, named: Named) -> tables.Shown:
     return tables.table(named(frame), caption=f"{told}. Where it does not:", code=["it said"], limit=10)
 
 
-def outer_floors(built: pd.DataFrame, named: Named) -> tables.Shown:
+def outer_floors(built: pd.DataFrame, names: Mapping[str, str]) -> tables.Shown:
     """Show artifacts whose outer file hides what they need."""
     hidden = built[(built["outer_floor"] != "") & (built["outer_floor"] != built["glibc_floor"])]
     if not len(hidden):
         return said("No artifact needs another glibc inside than outside.")
-    frame = hidden[["subject_id", "outer_floor", "glibc_floor", "floor_set_by"]].rename(
-        columns={
-            "outer_floor": "outer file",
-            "glibc_floor": "with all that is inside",
-            "floor_set_by": "set by",
+    rows = [
+        {
+            "outer file": outer,
+            "with all that is inside": inner,
+            "artifacts": first_few((names[subject] for subject in group["subject_id"]), 4),
+            "set by": group["floor_set_by"].iloc[0],
         }
-    )
+        for (outer, inner), group in _groups(hidden, "outer_floor", "glibc_floor")
+    ]
     return tables.table(
-        named(frame),
-        caption="Where objdump on the artifact misleads: glibc that the outer file needs, and what is packed "
-        "inside.",
+        pd.DataFrame(rows),
+        caption=f"Where objdump on the artifact misleads ({len(hidden)} of {len(built)}): the glibc that its "
+        "outer file needs, and the one that something packed inside needs.",
         code=["set by"],
-        limit=10,
     )
 
 
@@ -306,7 +343,7 @@ def circumstances(marked: pd.DataFrame, names: Mapping[str, str]) -> tables.Show
         return said("No artifact was seen to fail or differ under any circumstance.")
     rows = [
         {
-            "circumstance": CRITERIA[key].title if key in CRITERIA else key,
+            "circumstance": title(key),
             "mark": mark,
             "what was seen": seen,
             "in": first_few((names.get(subject, "") for subject in group["subject_id"]), 4),
@@ -320,7 +357,7 @@ def circumstances(marked: pd.DataFrame, names: Mapping[str, str]) -> tables.Show
         pd.DataFrame(rows),
         caption="What was seen where an artifact fails, or does something else.",
         code=["what was seen", "command"],
-        limit=12,
+        limit=0,
     )
 
 
@@ -361,19 +398,19 @@ def reproducible(found: pd.DataFrame, names: Mapping[str, str]) -> tables.Shown:
         return said("Nothing was built twice.")
     rows = [
         {
-            "artifact": names[str(row["subject_id"])],
-            "SOURCE_DATE_EPOCH": "set" if row["epoch_set"] is True else "not set",
-            "same bytes": row["same"],
-            "first difference": row["first_difference"],
+            "same bytes": same == "True",
+            "SOURCE_DATE_EPOCH": "set" if epoch == "True" else "not set",
+            "artifacts": first_few((names[subject] for subject in group["subject_id"]), 12),
+            "first difference": next((text for text in group["first_difference"] if text), ""),
         }
-        for row in seen.to_dict("records")
+        for (same, epoch), group in _groups(seen.astype({"same": bool}), "same", "epoch_set")
     ]
+    rows.sort(key=lambda row: (not row["same bytes"], row["SOURCE_DATE_EPOCH"]))
     same = int(seen["same"].astype(bool).sum())
     return tables.table(
         pd.DataFrame(rows),
         caption=f"{same} of {len(seen)} pairs of builds are the same bytes.",
         code=["first difference"],
-        limit=12,
     )
 
 
@@ -399,7 +436,7 @@ def builds(built: pd.DataFrame, named: Named) -> tables.Shown:
         caption="What each build took (the packager alone, its environment made before), and what came out.",
         units={"wall": "s", "CPU": "s", **dict.fromkeys(sizes, "MB")},
         formats=dict.fromkeys(("wall", "CPU", *sizes), ".1f"),
-        limit=16,
+        limit=0,
     )
 
 
@@ -414,7 +451,7 @@ def reproduce(built: pd.DataFrame, names: Mapping[str, str]) -> tables.Shown:
         pd.DataFrame(rows, columns=["artifact", "step", "command"]),
         caption="How to build each artifact again.",
         code=["command"],
-        limit=8,
+        limit=0,
     )
 
 

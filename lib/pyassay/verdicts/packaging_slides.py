@@ -111,16 +111,17 @@ def _as_they_say(theirs: str, ours: str) -> bool:
 
 def _spread(measured: Sequence[Mapping[str, Any]], facts: Mapping[str, Mapping[Any, Any]]) -> str:
     """Return on what a mark depends: the wheels, the form, or both; empty: they are all alike."""
-    of: dict[str, dict[str, list[str]]] = {"inputs_kind": {}, "label": {}}
+    of: dict[str, dict[str, list[str]]] = {"inputs_kind": {}, "label": {}, "python": {}}
     for one in measured:
         for column, groups in of.items():
             name = str(facts[str(one["subject_id"])][column])
             groups.setdefault(name, []).append(str(one["mark"]))
     if len({str(one["mark"]) for one in measured}) == 1:
         return ""
-    for column, words in (("inputs_kind", "the wheels"), ("label", "the form")):
+    causes = (("inputs_kind", "the wheels"), ("label", "the form"), ("python", "the Python that packs"))
+    for column, words in causes:
         groups = of[column]
         if all(len(set(found)) == 1 for found in groups.values()):
             told = ", ".join(f"{found[0]} ({name or 'any'})" for name, found in groups.items())
             return f"It depends on {words}: {told}"
-    return "It depends on the form and on the wheels"
+    return "It depends on more than one thing: form, wheels or Python"

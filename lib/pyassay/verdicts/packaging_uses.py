@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["USES", "USE_COLUMNS", "Use", "by_use"]
 
 USE_COLUMNS = ("use", "title", "winners", "headline", "reasons", "but", "runners_up", "left_out", "rule")
+# What the name of a form says already.
+_PLAIN = frozenset({"one-file", "no-installer", "python"})
 # What no use asks for, and a chooser should know.
 _CAVEATS = ("openssl", "first-start", "reproducible", "sbom", "licence", "maintained")
 _RUNNERS_UP = 3
@@ -233,12 +235,9 @@ def _of(use: Use, built: list[Build], marked: Marks, labels: Mapping[str, str]) 
     return row | {
         "winners": [build.id for build in winners],
         "headline": f"{names} ({_figures(winners[0], first)})",
-        "reasons": [
-            f"{criterion(key).title}: {first[key]['value'] or first[key]['mark']}. {first[key]['why']}."
-            for key, _ in use.requires
-        ],
+        "reasons": [f"{first[key]['why']}." for key, _ in use.requires if key not in _PLAIN],
         "but": [
-            f"{criterion(key).title}: {first[key]['mark']}. {first[key]['why']}."
+            f"{first[key]['why']}."
             for key in _CAVEATS
             if key in first and first[key]["mark"] in (Mark.NO, Mark.BY_HAND)
         ],

@@ -156,6 +156,7 @@ class Builder:
             one.reason = one_line(error)
         except BuildError as error:
             one.status, one.reason = "failed", one_line(error)
+            one.log = getattr(error, "log", None)
         else:
             self._describe(one)
 
@@ -185,7 +186,7 @@ class Builder:
         if built is None:
             return
         one.status = "built"
-        one.cached = bool(getattr(built, "cached", False))
+        one.log = built.log
         try:
             one.digest = digest_of_path(built.path)
             facts = self.store.rows("facts", self._key(one), lambda: [static_facts(self.read(one))])[0]
@@ -257,8 +258,8 @@ class Builder:
             "outside_libraries": [],
             "carries_python": one.carries_python,
             "sha256": one.digest,
-            "cached": one.cached if built else None,
-            "log_tail": _tail(built.log) if built else "",
+            "cached": built.cached if built else None,
+            "log_tail": _tail(one.log) if one.log is not None else "",
         }
         if built and one.digest:
             row["size_bytes"], row["files"] = _size(built.path, built.delivery)

@@ -38,7 +38,8 @@ class Candidate:
     status : str
         ``built``, ``failed`` or ``not available``.
     reason : str
-    cached : bool
+    log : Path or None
+        Of the build, also where it failed.
     digest : str
         Of the artifact; empty if there is none.
     carries_python : bool or None
@@ -56,7 +57,7 @@ class Candidate:
     built: Built | None = None
     status: str = "not available"
     reason: str = ""
-    cached: bool = False
+    log: Path | None = None
     digest: str = ""
     carries_python: bool | None = None
     suffix: str = ""

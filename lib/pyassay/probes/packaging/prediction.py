@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from pyassay.elf.archived import ArchivedFile, ArchivedRoot
 from pyassay.elf.closure import Closure, closure
@@ -77,8 +80,9 @@ def predict(read: ReadArtifact, ground: Ground) -> Prediction:
     built = read.built
     if built.delivery is Delivery.IMAGE:
         return Prediction(None, "an image brings all along, its system too; nothing to weigh it against")
-    if read.contents.skipped and not read.contents.elf and not read.head:
-        return Prediction(None, f"it could not be read: {read.contents.skipped[0][1]}")
+    unread = dict(read.contents.skipped)
+    if read.program_member in unread:
+        return Prediction(None, f"it could not be read: {unread[read.program_member]}")
     if built.delivery is Delivery.PACKAGE:
         if not built.path.name.endswith(".deb"):
             return Prediction(None, "an .rpm: what it depends on is not weighed")
@@ -136,7 +140,8 @@ class _Weighing:
         match = _SHEBANG.match(self.read.head)
         if match is None:
             if self.read.head.startswith(b"\x7fELF"):
-                return "", ""
+                linked = self.root.resolve(self.read.place(self.read.program_member))
+                return linked or "", ""
             return "", "nothing in it can be started: neither a program nor a script"
         named = match[1].decode("utf-8", "replace")
         program = self.root.resolve(named)
@@ -152,13 +157,25 @@ class _Weighing:
         pythons = self.read.module_pythons
         if number and pythons and number[1] not in pythons and program not in self.own:
             return "", f"the Python there is {number[1]}, its modules are for {', '.join(sorted(pythons))}"
+        if number and program not in self.own and (why := self._too_old(number[1])):
+            return "", why
         if not self.read.carries_python and PurePosixPath(program).name in {"sh", "dash", "bash"}:
             return self._behind_a_shell(program)
         return program, ""
 
+    def _too_old(self, number: str) -> str:
+        for name, wanted in self.read.wanted_pythons.items():
+            with contextlib.suppress(InvalidSpecifier):
+                # Of 3.9 no more is known than that: the newest of the series is the kindest guess.
+                if not SpecifierSet(wanted).contains(f"{number}.99"):
+                    return f"the Python there is {number}, and {name} wants {wanted}"
+        return ""
+
     def _behind_a_shell(self, shell: str) -> tuple[str, str]:
         """Return the Python that a shell script leads to: which ones it tries stands in it."""
         names = [*(f"python{number}" for number in sorted(self.read.module_pythons)), "python3"]
+        if b"python" not in self.read.head:
+            return shell, ""
         wanted = [name for name in names if name.encode() in self.read.head] or names[:1]
         for name in wanted:
             if (found := self._in_path(name)) is not None:

@@ -6,6 +6,7 @@ import contextlib
 import re
 import sys
 from dataclasses import dataclass, field
+from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +22,7 @@ CONTROL = "DEBIAN/control"
 _HEAD_BYTES = 4096
 _PYTHON = re.compile(r"(?:^|/)(?:libpython3\.\d+t?\.so[.\d]*|python3?(?:\.\d+t?)?)$")
 _SITE = re.compile(r"(?:site|dist)-packages/|\.whl[!/]|\.deps/")
+_METADATA = re.compile(r"\.dist-info/METADATA$")
 _TAGGED = re.compile(r"\.cpython-(\d)(\d+)t?-")
 
 
@@ -83,6 +85,17 @@ class ReadArtifact:
         found = (_TAGGED.search(PurePosixPath(one.path).name) for one in self.contents.elf)
         return {f"{match[1]}.{match[2]}" for match in found if match}
 
+    @cached_property
+    def wanted_pythons(self) -> dict[str, str]:
+        """Return what the distributions in it say of Python: ``{"click": ">=3.10"}``."""
+        found = {}
+        for path, text in self.contents.texts.items():
+            if _METADATA.search(path):
+                fields = HeaderParser().parsestr(text.decode("utf-8", "replace"))
+                if wanted := fields["Requires-Python"]:
+                    found[str(fields["Name"] or path)] = str(wanted)
+        return found
+
     def rooted(self) -> tuple[dict[str, ArchivedFile], dict[str, str]]:
         """Return its files and links where they lie when it is started: a package's from the root on."""
         point = "" if self.built.delivery is Delivery.PACKAGE else self.point
@@ -105,7 +118,11 @@ def read_artifact(built: Built) -> ReadArtifact:
     wanted = {CONTROL, program, f"./{program}"}
     with open_tree(built.path.resolve(), name=built.path.name) as tree:
         kind = tree.format
-        contents = read_contents(tree, text_wanted=wanted.__contains__, path_wanted=lambda path: True)
+        contents = read_contents(
+            tree,
+            text_wanted=lambda path: path in wanted or _METADATA.search(path) is not None,
+            path_wanted=lambda path: True,
+        )
     head = b""
     with contextlib.suppress(OSError):
         if built.delivery is Delivery.FILE:

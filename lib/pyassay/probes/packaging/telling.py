@@ -21,6 +21,8 @@ _TELLING = (
 )
 _OWN_PATHS = re.compile(r"/tmp/pyassay-run-\d+/")  # noqa: S108
 _MEI = re.compile(r"(_MEI|onefile_|appimage_extracted_|\.mount_)[A-Za-z0-9_-]+")
+_INIT = re.compile(r"^\[FATAL tini \(\d+\)\] ")
+_PROCESS = re.compile(r"\[PYI-\d+:")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -40,6 +42,7 @@ def telling_line(stderr: bytes, stdout: bytes = b"") -> str:
 
 def _short(line: str) -> str:
     line = "".join(sign if sign.isprintable() else "?" for sign in line)
+    line = _PROCESS.sub("[PYI:", _INIT.sub("", line))
     return _MEI.sub(r"\1*", _OWN_PATHS.sub("", line))[:_MAX_LINE]
 
 

@@ -174,7 +174,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _is_known(self, credentials: tuple[str, ...]) -> bool:
         wanted = base64.b64encode(":".join(credentials).encode()).decode()
-        return hmac.compare_digest(self.headers.get("Authorization", ""), f"Basic {wanted}")
+        given = self.headers.get("Authorization", "")
+        # As bytes: texts are compared only if they are ASCII.
+        return hmac.compare_digest(given.encode(errors="replace"), f"Basic {wanted}".encode())
 
     def _wants_json(self) -> bool:
         if not self.server.spec.json:

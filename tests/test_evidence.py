@@ -152,3 +152,45 @@ def test_names_that_are_no_text_are_recorded_readably(
     evidence.save(tmp_path / "set")
     skipped = load(tmp_path / "set").table("skipped")
     assert any("bad\\xff" in file and "<script>" in file for file in skipped["file"])
+
+
+def _about_builds(recorded_at: str, ids: list[str], reason: str) -> Evidence:
+    """Return an evidence set on packaging with some builds and one thing that was not measured."""
+    manifest = ev.Manifest(
+        ev.SCHEMA_VERSION,
+        recorded_at,
+        ("packaging",),
+        {},
+        {"pyassay": "9"},
+        runs=tuple(ev.ProbeRun("packaging", one, "done", "", 1.0) for one in ids),
+    )
+    tables = {schema.name: schema.frame([]) for schema in ev.schemas(("packaging",))}
+    blank = {column.name: [] if column.kind == "texts" else "" for column in ev.SUBJECTS.columns}
+    made = {"kind": "build", "size_bytes": None}
+    tables["subjects"] = ev.SUBJECTS.frame(blank | made | {"subject_id": one, "label": one} for one in ids)
+    skipped = {"subject_id": ids[0], "question": "packaging", "file": "", "reason": reason}
+    tables["skipped"] = ev.SKIPPED.frame([skipped])
+    return Evidence(manifest, tables)
+
+
+def test_answers_on_tools_join_the_set_and_leave_when_they_are_asked_anew(gathered: Evidence) -> None:
+    first = gathered.answered_by(_about_builds("2099-01-02T00:00:00+00:00", ["old", "both"], "no engine"))
+    assert first.manifest.questions == ("portability", "packaging")
+    assert first.manifest.recorded_at == "2099-01-02T00:00:00+00:00"
+    python = gathered.table("subjects")["subject_id"].tolist()
+    assert first.about("portability")["subjects"]["subject_id"].tolist() == python
+    assert first.about("packaging")["subjects"]["subject_id"].tolist() == ["old", "both"]
+    assert first.table("files").equals(gathered.table("files"))
+    again = first.answered_by(_about_builds("2099-01-03T00:00:00+00:00", ["both", "new"], "no image"))
+    assert again.about("packaging")["subjects"]["subject_id"].tolist() == ["both", "new"]
+    assert again.about("packaging")["skipped"]["reason"].tolist() == ["no image"]
+    assert len(again.table("skipped")) == len(gathered.table("skipped")) + 1
+    assert {run.subject_id for run in again.manifest.runs if run.question == "packaging"} == {"both", "new"}
+
+
+def test_pythons_asked_anew_leave_the_answers_on_tools(gathered: Evidence) -> None:
+    both = gathered.answered_by(_about_builds("2020-01-02T00:00:00+00:00", ["one"], "no engine"))
+    again = both.answered_by(gathered)
+    assert again.about("packaging")["subjects"]["subject_id"].tolist() == ["one"]
+    assert len(again.about("portability")["subjects"]) == len(gathered.table("subjects"))
+    assert again.manifest.recorded_at == gathered.manifest.recorded_at

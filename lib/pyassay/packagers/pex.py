@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyassay.packagers.model import Built, Delivery, Form, InputKind, ToolFacts
+from pyassay.packagers.model import BuildError, Built, Delivery, Form, InputKind, ToolFacts
 from pyassay.packagers.staging import (
     ALL_INPUTS,
     Recipe,
@@ -15,6 +15,7 @@ from pyassay.packagers.staging import (
     python_too_old,
     requirement,
     split_entry_point,
+    wheels,
 )
 
 if TYPE_CHECKING:
@@ -67,9 +68,8 @@ def build(form: Form, project: Project, inputs: Inputs, workshop: Workshop) -> B
     BuildError
         If it fails, or what a scie needs is not there.
     """
-    from pyassay.packagers.model import BuildError
-
     module, called = split_entry_point(project)
+    wheels(inputs)
     scie: list[str | Path] = []
     if form.name == "pex-scie":
         parts = _scie_parts()

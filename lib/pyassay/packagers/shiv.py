@@ -51,6 +51,7 @@ def build(form: Form, project: Project, inputs: Inputs, workshop: Workshop) -> B
         If it fails.
     """
     module, called = split_entry_point(project)
+    packed = wheels(inputs)
     tools = workshop.environment(TOOL.requirements, inputs.python.executable)
     recipe = Recipe(workshop, inputs, tools, TOOL.requirements)
     target = workshop.output / program_name(project)
@@ -62,7 +63,7 @@ def build(form: Form, project: Project, inputs: Inputs, workshop: Workshop) -> B
             *("--output-file", target),
             "--reproducible",
             *("--no-index", "--no-deps"),
-            *wheels(inputs),
+            *packed,
         ]
     )
     return finished(recipe, form, Delivery.FILE, target, target.name)

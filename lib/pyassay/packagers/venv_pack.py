@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyassay.packagers.model import Built, Delivery, Form, InputKind, ToolFacts
-from pyassay.packagers.staging import ALL_INPUTS, Recipe, finished, install, module_start, program_name
+from pyassay.packagers.staging import (
+    ALL_INPUTS,
+    Recipe,
+    finished,
+    install,
+    module_start,
+    program_name,
+    wheels,
+)
 
 if TYPE_CHECKING:
     from pyassay.packagers.model import Inputs, Project
@@ -44,6 +52,7 @@ def build(form: Form, project: Project, inputs: Inputs, workshop: Workshop) -> B
     BuildError
         If it fails.
     """
+    wheels(inputs)
     start = module_start(project, inputs)
     tools = workshop.environment(TOOL.requirements, inputs.python.executable)
     recipe = Recipe(workshop, inputs, tools, TOOL.requirements)

@@ -13,6 +13,7 @@ from pyassay.packagers.staging import (
     install,
     program_name,
     split_entry_point,
+    wheels,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def build(form: Form, project: Project, inputs: Inputs, workshop: Workshop) -> B
         If it fails.
     """
     module, called = split_entry_point(project)
+    wheels(inputs)
     # An environment only for its pip.
     tools = workshop.environment((), inputs.python.executable)
     recipe = Recipe(workshop, inputs, tools)

@@ -54,7 +54,8 @@ def python(
     """Return a Python that packs, in name only."""
     facts = {
         "id": f"cpython-{version}-{builder}", "label": f"{version} {builder}",
-        "kind": SubjectKind.INTERPRETER, "executable": prefix / "bin/python3", "version": version, "implementation": "cpython",
+        "kind": SubjectKind.INTERPRETER,
+        "executable": prefix / "bin/python3", "version": version, "implementation": "cpython",
         "architecture": "x86_64", "libc": "glibc", "libc_version": "2.36", "compiler": "", "build_date": "",
         "prefix": prefix, "stdlib": None, "platstdlib": None, "library_folders": (), "site_folders": (),
         "aliases": (), "environments": (), "environment": None,

@@ -78,7 +78,8 @@ class Runner:
                 for one in here
                 if there and one.built
             }
-            for row in self._in(environment, here):
+            order = {one.subject_id: number for number, one in enumerate(here)}
+            for row in sorted(self._in(environment, here), key=lambda row: order[row["subject_id"]]):
                 prediction = known.get(row["subject_id"], Prediction(None))
                 yield {**row, "predicted": prediction.runs, "predicted_why": prediction.why}
 

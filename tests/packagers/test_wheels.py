@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from pyassay.packagers.model import BuildError, InputKind
-from pyassay.packagers.oldest import repaired_in_container
+from pyassay.packagers.oldest import check_there
 from pyassay.packagers.projects import build_settings, copy_source
 from pyassay.packagers.sdists import build_requires
 from pyassay.packagers.wheels import InputsUnavailable, ProjectError, make_inputs, project
@@ -37,7 +37,7 @@ def written(folder: Path, text: str | bytes) -> Path:
     return folder
 
 
-# Projects ---------------------------------------------------------------------------------------------------
+# Projects ----------------------------------------------------------------------------------------------
 
 
 def test_a_project_of_ones_own_needs_no_settings(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_folder_without_project_and_one_that_cannot_be_read(tmp_path: Path) ->
         project(tmp_path)
 
 
-# Source distributions ----------------------------------------------------------------------------------------
+# Source distributions -----------------------------------------------------------------------------------
 
 
 def test_requirements_of_a_source_distribution(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_requirements_of_a_source_distribution(tmp_path: Path) -> None:
     assert build_requires(tmp_path / "none") == ("setuptools", "wheel")
 
 
-# Wheels ------------------------------------------------------------------------------------------------------
+# Wheels -------------------------------------------------------------------------------------------------
 
 
 def test_an_interpreter_that_cannot_be_used_has_no_wheels(
@@ -201,15 +201,11 @@ def test_a_systems_own_python_is_not_taken_to_an_old_one(
 ) -> None:
     full = project(share("data", "patient", "full"))
     system = dataclasses.replace(running_interpreter, prefix=Path("/usr"))
-    with Workshop.open(tmp_path, build_key="one", timeout_s=60) as workshop:
-        nothing = workshop.folder
-        tools = None
-        with pytest.raises(
-            BuildError, match="cannot be taken to debian:bullseye: give a Python that lies in"
-        ):
-            repaired_in_container(
-                workshop, nothing, nothing, tools, system, build_settings(full.source), None, nothing  # type: ignore[arg-type]
-            )  # fmt: skip
+    with (
+        Workshop.open(tmp_path, build_key="one", timeout_s=60) as workshop,
+        pytest.raises(BuildError, match="cannot be taken to debian:bullseye: give a Python"),
+    ):
+        check_there(workshop, system, build_settings(full.source), None)
 
 
 @pytest.mark.slow

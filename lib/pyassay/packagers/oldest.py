@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyassay.places.container import ContainerCompleted, Engine
     from pyassay.subjects.model import Interpreter
 
-__all__ = ["OLDEST", "Compiled", "repaired_in_container"]
+__all__ = ["OLDEST", "Compiled", "check_there", "repaired_in_container"]
 
 OLDEST = "debian:bullseye"
 _COMPILER = ("gcc", "g++", "libc6-dev")
@@ -74,6 +74,27 @@ class Compiled:
     commands: tuple[str, ...]
 
 
+def check_there(
+    workshop: Workshop, python: Interpreter, settings: BuildSettings, engine: Engine | None
+) -> None:
+    """Find out whether an interpreter of this host starts in :data:`OLDEST`, before anything else is done.
+
+    Raises
+    ------
+    BuildError
+        If it does not, or there is no engine or image; the line says what would help.
+    """
+    from pyassay.places.container import EngineError
+
+    prefix = _own_folder(python)
+    try:
+        with _connected(engine) as connected:
+            name, _ = _image(workshop, connected, settings)
+            _check_start(workshop, connected, name, python, {prefix: str(prefix)})
+    except EngineError as error:
+        raise BuildError(str(error)) from None
+
+
 def repaired_in_container(
     workshop: Workshop,
     sdists: Path,
@@ -107,12 +128,7 @@ def repaired_in_container(
     """
     from pyassay.places.container import EngineError
 
-    prefix = python.prefix
-    if prefix is None or str(prefix) in _SYSTEM or not python.executable.is_relative_to(prefix):
-        raise BuildError(
-            f"{python.label} lies in {prefix} among the files of this system and cannot be taken to "
-            f"{OLDEST}: give a Python that lies in a folder of its own, such as python-build-standalone's"
-        )
+    prefix = _own_folder(python)
     try:
         with _connected(engine) as connected:
             name, packages = _image(workshop, connected, settings)
@@ -123,10 +139,20 @@ def repaired_in_container(
                 tools.bin.parent: f"{_PLACE}/tools",
                 Path(measured_child.__file__): f"{_PLACE}/measured_child.py",
             }
-            _check_start(workshop, connected, name, python, mounts)
             return _compile(workshop, connected, name, packages, mounts, settings, output)
     except EngineError as error:
         raise BuildError(str(error)) from None
+
+
+def _own_folder(python: Interpreter) -> Path:
+    """Return the folder that an interpreter lies in with all that belongs to it, and nothing else does."""
+    prefix, name = python.prefix, python.label or python.executable
+    if prefix is None or str(prefix) in _SYSTEM or not python.executable.is_relative_to(prefix):
+        raise BuildError(
+            f"{name} lies in {prefix} among the files of this system and cannot be taken to "
+            f"{OLDEST}: give a Python that lies in a folder of its own, such as python-build-standalone's"
+        )
+    return prefix
 
 
 @contextlib.contextmanager
@@ -167,8 +193,8 @@ def _check_start(
     if not done.ok:
         why = telling_line(done.stderr.decode(errors="replace")) or f"exit status {done.returncode}"
         raise BuildError(
-            f"{python.label} does not start on {OLDEST} ({why}): give one that does, such as "
-            "python-build-standalone's"
+            f"{python.label or python.executable} does not start on {OLDEST} ({why}): give one that does, "
+            "such as python-build-standalone's"
         )
 
 

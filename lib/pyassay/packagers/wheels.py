@@ -21,7 +21,7 @@ from pyassay.packagers.cache import (
 )
 from pyassay.packagers.compiling import Compiling, compiling_here
 from pyassay.packagers.model import BuildError, InputKind, Inputs, Project
-from pyassay.packagers.oldest import OLDEST, repaired_in_container
+from pyassay.packagers.oldest import OLDEST, check_there, repaired_in_container
 from pyassay.packagers.projects import BuildSettings, ProjectError, build_settings, copy_source, project
 from pyassay.packagers.sdists import build_requires
 from pyassay.packagers.workshop import Workshop
@@ -59,7 +59,6 @@ class _Making:
     built_in : str
     duration_s, cpu_s : float
     commands : list of str
-    pins : tuple of str
     """
 
     folder: Path
@@ -68,7 +67,6 @@ class _Making:
     duration_s: float = 0.0
     cpu_s: float = 0.0
     commands: list[str] = field(default_factory=list)
-    pins: tuple[str, ...] = ()
 
 
 def make_inputs(
@@ -110,9 +108,8 @@ def make_inputs(
         If they cannot be had, or the project's settings cannot be read.
     """
     if python.error or python.image:
-        raise InputsUnavailable(
-            f"{python.label}: {python.error or 'lies in an image; wheels need one of this host'}"
-        )
+        why = python.error or "lies in an image; wheels need one of this host"
+        raise InputsUnavailable(f"{python.label or python.executable}: {why}")
     try:
         settings = build_settings(project.source)
     except ProjectError as error:
@@ -121,14 +118,15 @@ def make_inputs(
     words = [_RECIPE, kind, project.digest, python_identity(python), *_REPAIRERS, OLDEST]
     key = f"wheels-{kind}-{project.name}-{python.version}-{digest_of_words(words)[:16]}"
     entry = root / "builds" / key
+    pins = settings.pins[InputKind.RAW if kind is InputKind.REPAIRED else kind]
     ready = None if anew else _ready(entry, kind, python)
     if ready is not None:
-        return ready
+        return replace(ready, pins=pins)
     try:
         with locked(root / "locks" / f"{key}.entry.lock", timeout_s=timeout_s), unwound_by_signals():
             ready = None if anew else _ready(entry, kind, python)
             if ready is not None:
-                return ready
+                return replace(ready, pins=pins)
             (entry / "inputs.json").unlink(missing_ok=True)
             if kind is InputKind.REPAIRED and not project.pure:
                 raw = make_inputs(InputKind.RAW, project, python, cache=cache, timeout_s=timeout_s, anew=anew)
@@ -143,8 +141,7 @@ def make_inputs(
                     made = _oldest(workshop, project, settings, python, engine)
                 else:
                     made = _raw(workshop, project, settings, kind, python)
-                made.pins = settings.pins[InputKind.RAW if raw is not None else kind]
-                return _placed(workshop, entry, made, kind, python)
+                return replace(_placed(workshop, entry, made, kind, python), pins=pins)
     except (BuildError, BusyError) as error:
         raise InputsUnavailable(f"{kind} wheels of {project.name}: {error}") from None
     except OSError as error:
@@ -231,6 +228,7 @@ def _repaired(workshop: Workshop, raw: Inputs) -> _Making:
 def _oldest(
     workshop: Workshop, project: Project, settings: BuildSettings, python: Interpreter, engine: Engine | None
 ) -> _Making:
+    check_there(workshop, python, settings, engine)
     environment = dict(settings.environment)
     # Some source distributions cannot say who they are without the headers: pip asks them at the download.
     with contextlib.suppress(BuildError):
@@ -385,7 +383,6 @@ def _placed(workshop: Workshop, entry: Path, made: _Making, kind: InputKind, pyt
         "cpu_s": made.cpu_s,
         "commands": made.commands,
         "tool_versions": made.versions,
-        "pins": made.pins,
     }
     write_atomically(entry / "inputs.json", json.dumps(record, indent=1).encode())
     ready = _ready(entry, kind, python)
@@ -414,6 +411,5 @@ def _ready(entry: Path, kind: InputKind, python: Interpreter) -> Inputs | None:
                 tuple(record["commands"]),
                 dict(record["tool_versions"]),
                 cached=True,
-                pins=tuple(record.get("pins", ())),
             )
     return None

@@ -16,6 +16,7 @@ from pyassay.resources import share
 from pyassay.verdicts.model import Level
 
 __all__ = [
+    "BackendsPolicy",
     "CompatibilityPolicy",
     "PackagingPolicy",
     "PerformancePolicy",
@@ -152,6 +153,22 @@ class PackagingPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class BackendsPolicy:
+    """The section ``[backends]``.
+
+    Attributes
+    ----------
+    readers : tuple of str
+        For whom build backends are judged: ``application``, ``distribution``, ``security``. The worst counts.
+    max_packages : int
+        More packages than this in a backend's closure are a caution.
+    """
+
+    readers: tuple[str, ...] = ("application", "distribution", "security")
+    max_packages: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the reader requires, question by question."""
 
@@ -161,6 +178,7 @@ class Policy:
     performance: PerformancePolicy = PerformancePolicy()
     security: SecurityPolicy = SecurityPolicy()
     packaging: PackagingPolicy = PackagingPolicy()
+    backends: BackendsPolicy = BackendsPolicy()
 
     @staticmethod
     def load(name: str | Path = "default") -> Policy:
@@ -277,6 +295,16 @@ def _packaging(name: str, section: Mapping[str, Any]) -> PackagingPolicy:
     )
 
 
+def _backends(name: str, section: Mapping[str, Any]) -> BackendsPolicy:
+    _known(name, section, tuple(field.name for field in fields(BackendsPolicy)))
+    defaults = BackendsPolicy()
+    readers = _texts(name, section, "readers", defaults.readers, "the readers of build backends")
+    most = section.get("max_packages", defaults.max_packages)
+    if not isinstance(most, int) or isinstance(most, bool) or not 0 < most <= 1000:
+        raise PolicyError(f"{name}: max_packages is {most!r}, no whole number from 1 to 1000")
+    return BackendsPolicy(readers or defaults.readers, most)
+
+
 def _number(name: str, section: Mapping[str, Any], key: str, default: Any) -> Any:
     value = section.get(key, default)
     if value is default:
@@ -327,4 +355,5 @@ _SECTIONS: Mapping[str, Callable[[str, Mapping[str, Any]], Any]] = {
     "performance": _performance,
     "security": _security,
     "packaging": _packaging,
+    "backends": _backends,
 }

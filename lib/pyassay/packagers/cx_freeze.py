@@ -1,4 +1,8 @@
-"""cx_Freeze: follows imports, copies modules and libraries into a folder beside a small program."""
+"""cx_Freeze: follows imports, copies modules and libraries into a folder beside a program.
+
+That program, its interpreter and the standard library's extension modules come out of the wheel
+``freeze-core``: the Python in an artifact is that one, of the same minor version as the one that packs.
+"""
 
 from __future__ import annotations
 

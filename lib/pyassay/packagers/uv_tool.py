@@ -44,7 +44,7 @@ def build(form: Form, project: Project, inputs: Inputs, workshop: Workshop) -> B
     start = module_start(project, inputs)
     tools = workshop.environment(TOOL.requirements, inputs.python.executable)
     recipe = Recipe(workshop, inputs, tools, TOOL.requirements)
-    environments = workshop.output
+    environments = workshop.folder / "tools-of-uv"
     recipe.run(
         [
             *(tools.bin / "uv", "tool", "install"),
@@ -63,11 +63,14 @@ def build(form: Form, project: Project, inputs: Inputs, workshop: Workshop) -> B
     found = [folder for folder in environments.iterdir() if (folder / "pyvenv.cfg").is_file()]
     if len(found) != 1:
         raise BuildError(f"{form.label}: it ended well but left no environment")
+    # Installed where every build of it is, then copied: it holds the path of its installation.
+    target = workshop.output / found[0].name
+    recipe.run(["cp", "--archive", found[0], target])
     return finished(
         recipe,
         form,
         Delivery.FOLDER,
-        found[0],
+        target,
         "bin/python",
         arguments=start,
         versions=lambda name: name == "uv",

@@ -6,6 +6,7 @@ package that goes into "the" Python goes into a copy that is thrown away.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from pyassay.probes.installers.bench import Bench, Row
 from pyassay.probes.installers.index import Index, IndexSpec
-from pyassay.probes.installers.isolation import Home, Run
+from pyassay.probes.installers.isolation import Home
 from pyassay.probes.installers.python_copy import PythonCopy, copy_python
 from pyassay.probes.installers.samples import make_wheel
 from pyassay.probes.installers.tools import Installer
@@ -28,7 +29,9 @@ _NAME = "newcomer"
 _TIMEOUT_S = 90.0
 _AT_ONCE = 3
 _MANAGED = "[externally-managed]\nError=This Python belongs to the distribution.\n"
-_PROJECT = '[project]\nname = "mine"\nversion = "1.0"\nrequires-python = ">=3.8"\ndependencies = ["newcomer"]\n'
+_PROJECT = (
+    '[project]\nname = "mine"\nversion = "1.0"\nrequires-python = ">=3.8"\ndependencies = ["newcomer"]\n'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +118,7 @@ _TRIALS = (
         variables={"VIRTUAL_ENV": "{home}/active"},
         prepare=_environment_at("active", "work/below/.venv"),
     ),
-    _Trial(
-        "require_virtualenv", uv=("--system",), variables=_REQUIRED, answers={"global": "ignored"}
-    ),
+    _Trial("require_virtualenv", uv=("--system",), variables=_REQUIRED, answers={"global": "ignored"}),
     _Trial("externally_managed", uv=("--system",), prepare=_managed),
     _Trial(
         "break_system_packages",
@@ -185,7 +186,8 @@ def _try(bench: Bench, trial: _Trial, installer: Installer, template: PythonCopy
 def _place(bench: Bench, template: PythonCopy) -> _Place:
     home = bench.home()
     folder = home.folder / "global"
-    shutil.copytree(template.folder, folder, symlinks=True)
+    # Other names of the copied files: an installer adds files to a Python, it does not write into its own.
+    shutil.copytree(template.folder, folder, symlinks=True, copy_function=os.link)
     bench.shown.replaced[str(folder)] = "{global}"
 
     def moved(path: Path) -> Path:

@@ -16,7 +16,7 @@ __all__ = ["PythonCopy", "copy_python"]
 # What is not needed here, and what belongs to the place: packages, and the mark of who manages it.
 _LEFT_OUT = (
     *("test", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "pydoc_data"),
-    *("site-packages", "dist-packages", "__pycache__", "config-*", "EXTERNALLY-MANAGED"),
+    *("site-packages", "dist-packages", "config-*", "EXTERNALLY-MANAGED"),
     *("sitecustomize.py", "usercustomize.py", "*.a", "_test*.so", "_ctypes_test.*", "_xxtest*"),
 )
 _ASK = "import sys, sysconfig; print(sys.prefix); print(sysconfig.get_path('purelib'))"

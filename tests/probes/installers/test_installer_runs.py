@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from pyassay.probes import installers
-from pyassay.probes.installers import Settings, _observe, indexes, locks, speed
+from pyassay.probes.installers import Settings, _observe, caching, indexes, locks
 from pyassay.probes.installers.bench import Bench, BenchError
 from pyassay.probes.installers.registry import RegistryError, download, placed, unpacked
 from pyassay.probes.installers.samples import make_wheel
@@ -126,7 +126,7 @@ def test_who_waits_too_long_for_a_lock_gives_up(lock_rows: dict[str, list[dict[s
 
 
 def test_a_change_in_one_environment_reaches_others_through_hard_links(bench: Bench) -> None:
-    rows = [row for installer in bench.installers for _, row in speed._sharing(bench, installer)]
+    rows = [row for installer in bench.installers for _, row in caching.sharing(bench, installer)]
     found = {row["subject_id"]: row["answer"] for row in rows}
     assert found["pip-26.3"] == "none"
     # Where the file system shares blocks instead, uv's default may do so, too.
@@ -137,7 +137,7 @@ def test_pip_caches_nothing_over_plain_http(bench: Bench) -> None:
     found = {
         row["subject_id"]: row["answer"]
         for installer in bench.installers
-        for _, row in speed._untrusted(bench, installer)
+        for _, row in caching.untrusted(bench, installer)
     }
     assert found == {"uv-0.9.30": "no_files", "pip-26.3": "files"}
 
@@ -168,13 +168,20 @@ def test_a_group_that_breaks_leaves_the_others(
         installers=("uv==0.9.30", "/nowhere/uv", "conda"),
         groups=("indexes", "locks"),
         claims=("internal_404", "lock_timeout"),
+        sets=("small",),
     )
     measured = installers.measure([running_interpreter], settings)
-    table = measured.frames["installer_answers"].set_index("claim")
-    assert table.loc["internal_404", "answer"] == "public"
-    assert table.loc["lock_timeout", "reason"] == "ZeroDivisionError: odd"
-    assert set(measured.failed) == {"/nowhere/uv", "conda"}
-    (uv,) = measured.subjects
+    table = measured.frames["installer_answers"].set_index(["subject_id", "claim"])
+    assert table.loc[("uv-0.9.30", "internal_404"), "answer"] == "public"
+    assert table.loc[("uv-0.9.30", "lock_timeout"), "reason"] == "ZeroDivisionError: odd"
+    assert table.loc[("conda", "internal_404"), "reason"].startswith("conda: none of the installers")
+    uv, *lost = measured.subjects
+    assert [one.id for one in lost] == list(measured.failed) == ["nowhere-uv", "conda"]
+    assert all(one.error == measured.failed[one.id] for one in lost)
+    (sets,) = measured.frames["installer_sets"].to_dict("records")
+    assert sets["set"] == "small"
+    assert any(one.startswith("click==") for one in sets["distributions"])
+    assert sets["python_id"] == running_interpreter.id
     assert (uv.id, uv.label, uv.kind, uv.format) == ("uv-0.9.30", "uv 0.9.30", SubjectKind.TOOL, "installer")
 
 

@@ -13,8 +13,6 @@ one step that asks the user's registry (:mod:`.registry`) downloads the installe
     scratch folders, throw-away homes, fresh environments, indexes and a runner; ``bench.answer``,
     ``bench.not_measured`` and ``bench.not_applicable`` make rows of ``installer_answers``. Rows that were
     yielded stay when it raises later on; ``BenchError`` is its way to say that it cannot go on.
-``TABLES : tuple of TableSchema`` (optional)
-    Tables of its own, besides those below.
 ``SHARE : float`` (optional)
     Its share of the budget as a weight, 1 unless given: ``bench.deadline`` follows from it.
 
@@ -26,6 +24,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import shutil
 import tempfile
 import time
@@ -52,10 +51,13 @@ from pyassay.probes.installers.tables import (
     SAMPLES,
     TRAFFIC,
 )
+from pyassay.probes.installers.tables import (
+    SETS as SET_TABLE,
+)
 from pyassay.probes.installers.tools import Installer, InstallerError, obtain
-from pyassay.probes.installers.wheelhouse import wheelhouse
+from pyassay.probes.installers.wheelhouse import set_row, wheelhouse
 from pyassay.probes.observations import TableSchema
-from pyassay.subjects.model import Artifact, Interpreter, Subject
+from pyassay.subjects.model import Artifact, Interpreter, Subject, SubjectKind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,21 +80,13 @@ __all__ = [
 
 Progress = Callable[[int, int, str], None]
 
-_TABLES = (ANSWERS, RACES, TRAFFIC, SAMPLES, IMPORTS)
+TABLES: tuple[TableSchema, ...] = (ANSWERS, RACES, TRAFFIC, SAMPLES, IMPORTS, SET_TABLE)
 
 
 def _modules(names: Sequence[str]) -> Iterator[ModuleType]:
     for name in names:
         if importlib.util.find_spec(f"{__name__}.{name}") is not None:
             yield importlib.import_module(f"{__name__}.{name}")
-
-
-def _tables() -> tuple[TableSchema, ...]:
-    own = [table for module in _modules(GROUPS) for table in getattr(module, "TABLES", ())]
-    return tuple({table.name: table for table in (*_TABLES, *own)}.values())
-
-
-TABLES: tuple[TableSchema, ...] = _tables()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +98,9 @@ class Measured:
     frames : dict of str to DataFrame
         By the names of :data:`TABLES`.
     failed : dict of str to str
-        By the id of a subject, or an installer as it was asked for: why nothing was measured, one line.
+        By the id of a subject: why nothing was measured, one line.
     subjects : tuple of Artifact
-        The installers.
+        The installers; those that cannot be had carry the reason as their error.
     """
 
     frames: dict[str, pd.DataFrame]
@@ -172,7 +166,11 @@ def measure(
         return Measured({table.name: table.frame([]) for table in TABLES}, failed)
     modules = [module for module in _modules(settings.groups) if hasattr(module, "observe")]
     tell(0, len(modules) + 1, "fetching installers")
-    installers = _obtained(settings, interpreter, failed)
+    lost: list[Artifact] = []
+    installers = _obtained(settings, interpreter, lost)
+    failed = {one.id: str(one.error) for one in lost}
+    rows[ANSWERS.name] += _lost_rows(lost, settings)
+    rows[SET_TABLE.name] = [set_row(one, interpreter) for one in settings.chosen_sets]
     if installers:
         with unwound_by_signals(), _scratch(settings) as scratch:
             deadline = time.monotonic() + settings.budget_s
@@ -194,7 +192,7 @@ def measure(
                 shutil.rmtree(folder, ignore_errors=True)
     tell(1, 1, "")
     frames = {table.name: table.frame(rows[table.name]) for table in TABLES}
-    return Measured(frames, failed, tuple(one.subject for one in installers))
+    return Measured(frames, failed, (*(one.subject for one in installers), *lost))
 
 
 def subject_error(subject: Subject) -> str:
@@ -202,16 +200,35 @@ def subject_error(subject: Subject) -> str:
     return subject.error or ""
 
 
-def _obtained(settings: Settings, interpreter: Interpreter, failed: dict[str, str]) -> tuple[Installer, ...]:
+def _obtained(settings: Settings, interpreter: Interpreter, lost: list[Artifact]) -> tuple[Installer, ...]:
     found: dict[str, Installer] = {}
     for wanted in settings.installers:
         try:
             installer = obtain(wanted, python=interpreter.executable)
         except InstallerError as error:
-            failed[wanted] = str(error)
+            key = re.sub(r"[^A-Za-z0-9.]+", "-", wanted).strip("-") or "installer"
+            lost.append(Artifact(key, wanted, SubjectKind.TOOL, Path(), "installer", error=str(error)))
         else:
             found.setdefault(installer.id, installer)
     return tuple(found.values())
+
+
+def _lost_rows(lost: Sequence[Artifact], settings: Settings) -> Iterator[dict[str, Any]]:
+    """Yield a row for each claim that an installer which cannot be had leaves open."""
+    for one in lost:
+        for claim in catalogue().values():
+            if claim.answers and claim.group in settings.groups:
+                yield {
+                    "subject_id": one.id,
+                    "claim": claim.key,
+                    "answer": NOT_MEASURED,
+                    "seen": "",
+                    "details": "{}",
+                    "command": "",
+                    "exit_code": None,
+                    "duration_s": float("nan"),
+                    "reason": str(one.error),
+                }
 
 
 @contextmanager

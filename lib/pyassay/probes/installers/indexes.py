@@ -128,7 +128,7 @@ def _try(bench: Bench, trial: _Trial, installer: Installer, wares: Path, public:
             index = stack.enter_context(bench.index(IndexSpec((wares,), faults=trial.faults), "internal"))
             url = index.url
         else:
-            index, url = None, stack.enter_context(_nobody())
+            index, url = None, stack.enter_context(_nobody(bench))
         first, extra = (public.url, url) if trial.internal_is_extra else (url, public.url)
         argv = installer.install(
             environment,
@@ -162,8 +162,10 @@ def _installed(site_packages: Path) -> str:
 
 
 @contextlib.contextmanager
-def _nobody() -> Iterator[str]:
+def _nobody(bench: Bench) -> Iterator[str]:
     """Yield an address at which nobody listens: the port is taken, so that nobody can."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}/simple/"
+        host = f"127.0.0.1:{taken.getsockname()[1]}"
+        bench.shown.replaced[host] = "internal"
+        yield f"http://{host}/simple/"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyassay.probes.observations import Column, TableSchema
 from pyassay.probes.paired_commands import paired_columns
 
-__all__ = ["ANSWERS", "IMPORTS", "NOT_APPLICABLE", "NOT_MEASURED", "RACES", "SAMPLES", "TRAFFIC"]
+__all__ = ["ANSWERS", "IMPORTS", "NOT_APPLICABLE", "NOT_MEASURED", "RACES", "SAMPLES", "SETS", "TRAFFIC"]
 
 NOT_MEASURED, NOT_APPLICABLE = "not measured", "not applicable"
 
@@ -112,5 +112,22 @@ IMPORTS = TableSchema(
         Column("state", "text", "Of the bytecode: `compiled by the installer`, `first start ...` and so on."),
         Column("compiled", "count", "`.pyc` files in site-packages before the first of all starts."),
         Column("command", "text", "What was started."),
+    ),
+)
+
+SETS = TableSchema(
+    "installer_sets",
+    "One row per requirement set that was installed.",
+    (
+        Column("set", "text", "Its name."),
+        Column("meaning", "text", "What it stands for."),
+        Column("requirements", "texts", "What was asked for."),
+        Column("distributions", "texts", "What that came to, with exact versions."),
+        Column("wheels_bytes", "count", "Size of the wheels."),
+        Column("with_extensions", "count", "How many of the wheels are for this platform only."),
+        Column("imports", "text", "The statement with which an application begins."),
+        Column("python_id", "text", "The Python that was installed into: a row of the table `subjects`."),
+        Column("python", "text", "The same for a reader."),
+        _REASON,
     ),
 )

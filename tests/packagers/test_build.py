@@ -108,6 +108,23 @@ def test_what_makes_a_difference_makes_another(
     assert first.path.exists()
 
 
+def test_a_version_that_the_backend_finds_is_that_of_the_wheel(
+    tiny: Tiny, inputs: Inputs, patient: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    build = tiny.build
+
+    def noting(form: Form, project: Project, inputs: Inputs, workshop: Workshop) -> Built:
+        seen.append(project.version)
+        return build(form, project, inputs, workshop)
+
+    monkeypatch.setattr(tiny, "build", noting)
+    for name in ("other-1-py3-none-any.whl", "Patient-2.5-py3-none-any.whl", "no wheel.whl"):
+        (inputs.wheelhouse / name).touch()
+    build_form(FORM, dataclasses.replace(patient, version=""), inputs, tmp_path / "cache", timeout_s=60)
+    assert seen == ["2.5"]
+
+
 def test_damage_is_noticed_and_anew_is_anew(
     tiny: Tiny, inputs: Inputs, patient: Project, tmp_path: Path
 ) -> None:

@@ -92,6 +92,8 @@ def build_form(
         If it fails, or failed when it was tried last.
     """
     module = packager(form.packager)
+    if not project.version:
+        project = dataclasses.replace(project, version=_version(project.name, inputs.wheelhouse))
     root = cache_root(cache) / "packaging"
     words = [_RECIPE, project.digest, project.module, project.entry_point, project.script, inputs.digest]
     words += [inputs.kind, form.name, *module.TOOL.requirements, *_sources(cast("ModuleType", module))]
@@ -223,6 +225,18 @@ def _kept(entry: Path, form: Form, timeout_s: float) -> Built | None:
                 cached=True,
             )
     return None
+
+
+def _version(name: str, wheelhouse: Path) -> str:
+    """Return the version of a project whose backend finds it out, from its wheel; empty: it has none."""
+    from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+    for wheel in sorted(wheelhouse.glob("*.whl")):
+        with contextlib.suppress(InvalidWheelFilename):
+            found, version, _, _ = parse_wheel_filename(wheel.name)
+            if found == canonicalize_name(name):
+                return str(version)
+    return ""
 
 
 def _sources(module: ModuleType) -> Iterator[str]:

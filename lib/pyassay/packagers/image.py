@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import platform
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from pyassay.packagers.model import BuildError, Built, Delivery, Form, InputKind
 from pyassay.packagers.outer_needs import outer_needs
 from pyassay.packagers.python_tree import (
     command_line,
+    drop_scripts,
     make_tree,
     own_work,
     pip_for,
@@ -192,6 +192,6 @@ def _environment(
                 f"{PYTHON_BASE}: its Python is {version}, the wheels are for {own}: {error}"
             ) from error
         raise
-    shutil.rmtree(site / "bin", ignore_errors=True)
+    drop_scripts(site)
     workshop.say(json.dumps({"environment": str(folder), "python": version}))
     return folder, ("-I", "-m", module)

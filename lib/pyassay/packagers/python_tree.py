@@ -8,6 +8,7 @@ tkinter, lib2to3, ensurepip, static libraries, and the packages of its site fold
 from __future__ import annotations
 
 import contextlib
+import csv
 import fnmatch
 import os
 import re
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Tree",
     "command_line",
+    "drop_scripts",
     "entry_point",
     "install_wheels",
     "make_tree",
@@ -205,7 +207,7 @@ def make_tree(project: Project, inputs: Inputs, workshop: Workshop, folder: Path
     environment = _library_path(root) if library_path else {}
     pip = install_wheels(inputs, workshop, program, "--target", site, environment=environment)
     versions = {"python": inputs.python.version, "pip": pip}
-    shutil.rmtree(site / "bin", ignore_errors=True)
+    drop_scripts(site)
     for script in (root / "bin").iterdir():
         if not script.name.startswith("python"):
             script.unlink()
@@ -331,6 +333,19 @@ def install_wheels(
     shown = command_line(workshop, ["pip", *argv[4:]]).replace(str(wheelhouse), "WHEELHOUSE")
     workshop.run(argv, environment=environment, shown=shown)
     return pip.versions.get("pip", "")
+
+
+def drop_scripts(site: Path) -> None:
+    """Remove the scripts that pip has put beside packages, which name an interpreter of this host.
+
+    Their lines in the records go too: they hold digests of files that name our folders.
+    """
+    shutil.rmtree(site / "bin", ignore_errors=True)
+    for record in sorted(site.glob("*.dist-info/RECORD")):
+        with record.open(encoding="utf-8", newline="") as stream:
+            rows = [row for row in csv.reader(stream) if row and (site / row[0]).exists()]
+        with record.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream, lineterminator="\n").writerows(rows)
 
 
 def _strip(workshop: Workshop, root: Path, program: Path) -> dict[str, str]:

@@ -172,7 +172,7 @@ NO_GLIBC = "/lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (req
 
 
 def measured() -> Packed:
-    """Return a small measurement: three forms with the oldest wheels, one with raw ones, one not to be had."""
+    """Return a small measurement: three forms of the oldest wheels, one of raw ones, one not to be had."""
     packed = Packed()
     packed.build("pex-venv", slides_row="Pex", label="pex --venv")
     packed.everywhere("pex-venv", dict.fromkeys(RELEASES, BARE_PEX), predicted=True)

@@ -21,7 +21,7 @@ from pyassay.verdicts.packaging_starts import starts
 
 __all__ = ["Article", "PackagingArticle"]
 
-Chart = alt.LayerChart | alt.FacetChart
+Chart = alt.LayerChart | alt.FacetChart | tables.Shown
 
 
 class PackagingArticle(QuestionArticle):

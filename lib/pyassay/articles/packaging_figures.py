@@ -9,11 +9,14 @@ import altair as alt
 import pandas as pd
 
 from pyassay import charts_packaging as charts
+from pyassay import tables
+from pyassay.articles.question import said
 from pyassay.verdicts.packaging_criteria import CIRCUMSTANCES, Mark
 
 __all__ = ["INPUT_KINDS", "behaviour", "portability", "reach", "short_name", "sizes", "start"]
 
-Chart = alt.LayerChart | alt.FacetChart
+Chart = alt.LayerChart | alt.FacetChart | tables.Shown
+"""A sentence where there is nothing to draw."""
 
 INPUT_KINDS: Mapping[str, str] = {
     "raw": "built on this host",
@@ -65,9 +68,9 @@ def portability(runs: pd.DataFrame, labels: Mapping[str, str], kind: str) -> Cha
     ran = measured[measured["outcome"] == "ran"].groupby("label").size()
     tried = measured.groupby("label").size()
     everywhere = [str(name) for name in ran.index if ran[name] == tried[name]]
-    finding = f"Wheels {kind}: nothing was run"
-    if len(tried):
-        finding = f"Wheels {kind}: {len(everywhere)} of {len(tried)} run in every distribution tried"
+    if not len(tried):
+        return said(f"Wheels {kind}: nothing was run.")
+    finding = f"Wheels {kind}: {len(everywhere)} of {len(tried)} run in every distribution tried"
     return charts.sign_matrix(
         cells,
         rows=[label for label in labels.values() if label in shown],
@@ -98,15 +101,15 @@ def behaviour(marked: pd.DataFrame, labels: Mapping[str, str]) -> Chart:
         columns=["label", "column", "outcome"],
     )
     cells = cells[cells["column"].isin([labels[str(subject)] for subject in seen["subject_id"]])]
-    finding = "How artifacts behave was not measured"
-    if len(seen):
-        good = seen[seen["mark"] == Mark.YES].groupby("subject_id").size()
-        tried = seen.groupby("subject_id").size()
-        clean = [str(name) for name in good.index if good[name] == tried[name]]
-        worst = seen[seen["mark"] == Mark.NO].groupby("criterion").size().sort_values(ascending=False)
-        finding = f"{len(clean)} of {len(tried)} artifacts behave under all circumstances tried"
-        if len(worst):
-            finding += f"; most fail: {_circumstance(str(worst.index[0]))}"
+    if not len(seen):
+        return said("How artifacts behave on other people's machines was not measured.")
+    good = seen[seen["mark"] == Mark.YES].groupby("subject_id").size()
+    tried = seen.groupby("subject_id").size()
+    clean = [str(name) for name in good.index if good[name] == tried[name]]
+    worst = seen[seen["mark"] == Mark.NO].groupby("criterion").size().sort_values(ascending=False)
+    finding = f"{len(clean)} of {len(tried)} artifacts behave under all circumstances tried"
+    if len(worst):
+        finding += f"; most fail: {_circumstance(str(worst.index[0]))}"
     return charts.sign_matrix(
         cells,
         rows=list(dict.fromkeys(cells["label"])),
@@ -151,13 +154,13 @@ def start(rows: pd.DataFrame, labels: Mapping[str, str], *, limit: float) -> Cha
     frame = pd.DataFrame(found, columns=["label", "ratio", "low", "high", "finding"])
     frame = frame.drop_duplicates("label")
     others = frame[frame["finding"] != "python -m"]
-    finding = "No start was compared with python -m"
-    if len(others):
-        first, last = others.iloc[0], others.iloc[-1]
-        finding = (
-            f"A warm start costs from {first['ratio']:.2f} ({first['label']}) to {last['ratio']:.2f} "
-            f"({last['label']}) times that of python -m"
-        )
+    if not len(others):
+        return said("No start was compared with python -m.")
+    first, last = others.iloc[0], others.iloc[-1]
+    finding = (
+        f"A warm start costs from {first['ratio']:.2f} ({first['label']}) to {last['ratio']:.2f} "
+        f"({last['label']}) times that of python -m"
+    )
     return charts.ratio_forest(
         frame, limit=limit, axis="warm start, as times python -m (dashed: 1, and the limit)", finding=finding
     )
@@ -194,14 +197,14 @@ def sizes(builds: pd.DataFrame, ratios: Mapping[str, float], labels: Mapping[str
         if str(row["subject_id"]) in ratios and not pd.isna(row["size_bytes"])
     ]
     frame = pd.DataFrame(rows, columns=["label", "megabytes", "ratio", "kind"])
-    finding = "No artifact has both a size and a start that were measured"
-    if len(frame):
-        small, quick = frame.nsmallest(1, "megabytes").iloc[0], frame.nsmallest(1, "ratio").iloc[0]
-        finding = (
-            f"The smallest ({small['label']}, {small['megabytes']:.0f} MB) starts in {small['ratio']:.1f} "
-            f"times python -m, the fastest ({quick['label']}, {quick['ratio']:.2f} times) takes "
-            f"{quick['megabytes']:.0f} MB"
-        )
+    if not len(frame):
+        return said("No artifact has both a size and a start that were measured.")
+    small, quick = frame.nsmallest(1, "megabytes").iloc[0], frame.nsmallest(1, "ratio").iloc[0]
+    finding = (
+        f"The smallest ({small['label']}, {small['megabytes']:.0f} MB) starts in {small['ratio']:.1f} "
+        f"times python -m, the fastest ({quick['label']}, {quick['ratio']:.2f} times) takes "
+        f"{quick['megabytes']:.0f} MB"
+    )
     kinds = [kind for kind in _DELIVERIES if kind in set(frame["kind"])]
     return charts.size_against_start(frame, kinds=kinds, finding=finding)
 
@@ -221,6 +224,8 @@ def reach(counts: pd.DataFrame, *, rows: Sequence[str]) -> Chart:
         share=frame["ran"] / frame["tried"],
         text=[f"{ran} of {tried}" for ran, tried in zip(frame["ran"], frame["tried"], strict=True)],
     )
+    if not len(frame):
+        return said("Nothing was run.")
     finding = "Nothing was run with two kinds of wheels"
     wide = frame.pivot_table(index="label", columns="kind", values="share", sort=False)
     if {"raw", "oldest"} <= set(wide.columns):

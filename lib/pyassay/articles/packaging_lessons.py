@@ -373,7 +373,7 @@ def inside(found: pd.DataFrame, names: Mapping[str, str]) -> tables.Shown:
             "brought by": by,
             "who replaces it": whom,
             "artifacts": group["subject_id"].nunique(),
-            "which": first_few((names[subject] for subject in group["subject_id"]), 3),
+            "which": first_few((names[subject] for subject in group["subject_id"]), 1),
             "member": group["path"].iloc[0],
         }
         for (library, version, by, whom), group in _groups(
@@ -386,7 +386,7 @@ def inside(found: pd.DataFrame, names: Mapping[str, str]) -> tables.Shown:
         pd.DataFrame(rows),
         caption="What is inside, who brought it, and who has to act when it needs a fix.",
         code=["member"],
-        limit=12,
+        limit=8,
     )
 
 

@@ -235,7 +235,7 @@ def _of(use: Use, built: list[Build], marked: Marks, labels: Mapping[str, str]) 
     return row | {
         "winners": [build.id for build in winners],
         "headline": f"{names} ({_figures(winners[0], first)})",
-        "reasons": [f"{first[key]['why']}." for key, _ in use.requires if key not in _PLAIN],
+        "reasons": [_because(key, first[key]) for key, _ in use.requires if key not in _PLAIN],
         "but": [
             f"{first[key]['why']}."
             for key in _CAVEATS
@@ -246,6 +246,13 @@ def _of(use: Use, built: list[Build], marked: Marks, labels: Mapping[str, str]) 
             for build in rest[:_RUNNERS_UP]
         ],
     }
+
+
+def _because(key: str, row: Mapping[str, Any]) -> str:
+    # What was seen under a circumstance says little without its title.
+    if row["table"] == "packaging_circumstances":
+        return f"{criterion(key).title}: {row['mark']}."
+    return f"{row['why']}."
 
 
 def _lacking(use: Use, build: Build, marked: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -323,13 +330,28 @@ def _nothing(
     """Return that nothing will do, and what comes nearest."""
     if not built:
         return {"winners": [], "headline": "nothing was built", "reasons": [], "but": [], "runners_up": []}
-    near = sorted(built, key=lambda build: (len(lacking[build.id]), _refusals(build), _start(build)))
-    fewest = len(lacking[near[0].id])
-    nearest = [build for build in near if len(lacking[build.id]) == fewest][:_RUNNERS_UP]
+    # What is known to fail weighs more than what nobody has tried.
+    failing = {
+        build.id: [key for key in lacking[build.id] if _is_known(key, marked[build.id])] for build in built
+    }
+    near = sorted(
+        built,
+        key=lambda build: (
+            *(len(failing[build.id]), len(lacking[build.id])),
+            *(_refusals(build), _start(build)),
+        ),
+    )
+    best = near[0].id
+    nearest = [
+        build
+        for build in near
+        if (len(failing[build.id]), len(lacking[build.id])) == (len(failing[best]), len(lacking[best]))
+    ][:_RUNNERS_UP]
     told = first_names([str(labels.get(build.id, build.id)) for build in nearest])
+    said = "nothing here will do; nearest" if failing[best] else "not known: not all was measured; nearest"
     return {
         "winners": [],
-        "headline": f"nothing here will do; nearest: {told}",
+        "headline": f"{said}: {told}",
         "reasons": [],
         "but": [],
         "runners_up": [
@@ -340,6 +362,10 @@ def _nothing(
             for build in nearest
         ],
     }
+
+
+def _is_known(key: str, marked: Mapping[str, Mapping[str, Any]]) -> bool:
+    return key in marked and not marked[key]["theirs"] and marked[key]["mark"] != Mark.NOT_MEASURED
 
 
 def _missing(key: str, marked: Mapping[str, Mapping[str, Any]]) -> str:

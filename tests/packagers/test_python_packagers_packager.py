@@ -204,6 +204,25 @@ def test_a_scie_says_what_it_lacks(
         assert module.available(form, workshop) == ""
 
 
+@pytest.mark.slow
+def test_a_scie_is_asked_for_with_the_parts_of_the_folder(
+    cache: Path, patient: Project, pure_inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The real one is to be had from a release page only: this one answers for its version, notes and refuses.
+    science, noted = tmp_path / "science", tmp_path / "noted"
+    science.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && { echo 0.21.0; exit 0; }\n'
+        f'for file; do [ -f "$file" ] && grep base_url "$file" >> {noted}; done\n'
+        "echo 'science: error: no, thank you' >&2; exit 3\n"
+    )
+    science.chmod(0o755)
+    monkeypatch.setenv(SCIE_PARTS, str(tmp_path))
+    with pytest.raises(BuildError, match=r"^pex: exit status 1: .*no, thank you$"):
+        _build(_FORMS["pex-scie"], patient, pure_inputs, cache)
+    assert f"{tmp_path.as_uri()}/jump" in noted.read_text()
+    assert f"{tmp_path.as_uri()}/providers/PythonBuildStandalone" in noted.read_text()
+
+
 def test_too_old_a_python_is_said(cache: Path, running_interpreter: Interpreter) -> None:
     old = dataclasses.replace(running_interpreter, version="3.9.18", label="3.9.18 pyenv")
     with Workshop.open(cache, build_key="test-old", timeout_s=60, python=old) as workshop:

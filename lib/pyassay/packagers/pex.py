@@ -43,6 +43,10 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "pex-shboot": ("--venv", "--sh-boot"),
     "pex-scie": ("--venv", "--scie", "eager", "--scie-only"),
 }
+_SCIE_NEEDS = (
+    "the program `science` (a fat one) and what its `science download` fetches (scie-jump, an archive of "
+    "python-build-standalone), which come from release pages only"
+)
 _PROGRAMS = ("science", "science-fat-linux-x86_64", "science-fat-linux-aarch64")
 
 
@@ -70,14 +74,17 @@ def build(form: Form, project: Project, inputs: Inputs, workshop: Workshop) -> B
     """
     module, called = split_entry_point(project)
     wheels(inputs)
+    parts = _scie_parts() if form.name == "pex-scie" else None
+    if isinstance(parts, str):
+        raise BuildError(f"{form.label}: {parts}")
     scie: list[str | Path] = []
-    if form.name == "pex-scie":
-        parts = _scie_parts()
-        if isinstance(parts, str):
-            raise BuildError(f"{form.label}: {parts}")
+    if parts is not None:
         scie = ["--scie-science-binary", parts[0], "--scie-assets-base-url", parts[1].as_uri()]
     tools = workshop.environment(TOOL.requirements, inputs.python.executable)
     recipe = Recipe(workshop, inputs, tools, TOOL.requirements)
+    if parts is not None:
+        recipe.say(f"# scie-parts: {_SCIE_NEEDS}")
+        recipe.call(parts[1], "scie-parts")
     loose = form.name == "pex-loose"
     # Without the suffix a scie takes the name itself.
     target = workshop.output / (program_name(project) + ("" if form.name == "pex-scie" else ".pex"))
@@ -107,17 +114,13 @@ def build(form: Form, project: Project, inputs: Inputs, workshop: Workshop) -> B
 def _scie_parts() -> tuple[Path, Path] | str:
     """Return the program and the folder of its parts, or why there are none."""
     named = os.environ.get(SCIE_PARTS, "")
-    needed = (
-        "the program `science` (a fat one) and what its `science download` fetches (scie-jump, an archive of "
-        "python-build-standalone), which come from release pages only"
-    )
     if not named:
-        return f"needs {needed}: name a folder with both in {SCIE_PARTS}"
+        return f"needs {_SCIE_NEEDS}: name a folder with both in {SCIE_PARTS}"
     folder = Path(named).absolute()
     if not folder.is_dir():
-        return f"{SCIE_PARTS}={named}: no such folder; it should hold {needed}"
+        return f"{SCIE_PARTS}={named}: no such folder; it should hold {_SCIE_NEEDS}"
     for name in _PROGRAMS:
         program = folder / name
         if program.is_file() and os.access(program, os.X_OK):
             return program, folder
-    return f"{SCIE_PARTS}={named}: no program `science` in it; it should hold {needed}"
+    return f"{SCIE_PARTS}={named}: no program `science` in it; it should hold {_SCIE_NEEDS}"

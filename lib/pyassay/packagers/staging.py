@@ -232,6 +232,10 @@ class Recipe:
         """Note a line that is not run as a command."""
         self.lines.append(line)
 
+    def call(self, folder: Path, name: str) -> None:
+        """Give one more folder a short name."""
+        self._names.insert(0, (str(folder), name))
+
     def word(self, word: str) -> str:
         """Return a word of a command with the short names in it, quoted for a shell."""
         for path, name in self._names:

@@ -21,7 +21,6 @@ GROUP = "first_import"
 SHARE = 1.0
 
 _TIMEOUT_S = 180.0
-_LEAST_S = 20.0
 _UNCHANGED = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -63,7 +62,7 @@ def _timed(bench: Bench, wanted: RequirementSet, budget_s: float) -> Iterator[Ro
     ]
     reference = next(key for key, start in by_id.items() if start.state == "compiled by the first start")
     settings = PairedSettings(
-        budget_s=max(_LEAST_S, budget_s),
+        budget_s=max(1.0, budget_s),
         min_blocks=3,
         max_blocks=20,
         seed=f"{bench.settings.seed}/{wanted.name}",

@@ -87,8 +87,8 @@ class Builder:
                 kind for kind in module.inputs(form) if kind in self.settings.inputs
             )
             # Wheels without compiled parts are the same wherever they are built.
-            found.append((form, kinds[:1] if self.project.pure else kinds or (None,), module, ""))
-        return [(form, kinds or (None,), module, why) for form, kinds, module, why in found]
+            found.append((form, (None,) if self.project.pure else kinds or (None,), module, ""))
+        return found
 
     def _wheels(
         self, kind: InputKind, python: Interpreter, known: dict[InputKind, Inputs | str]

@@ -115,6 +115,7 @@ def prepared(
         engine = cast(Rooms, Rooms.connect())
     except NoEngineError as error:
         return _nowhere(environments, str(error))
+    engine.sweep_images()
     places = Places(engine, {}, {})
     for environment in environments:
         try:

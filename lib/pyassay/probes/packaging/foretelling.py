@@ -14,6 +14,7 @@ from pyassay.probes.packaging.environments import Environment, Places
 from pyassay.probes.packaging.prediction import Ground, Prediction, predict
 from pyassay.probes.packaging.reading import ReadArtifact, read_tree
 from pyassay.probes.packaging.store import Store
+from pyassay.probes.tree import is_shared_prefix
 from pyassay.subjects.contents import Contents
 from pyassay.subjects.images import image_index
 from pyassay.subjects.model import Interpreter
@@ -48,6 +49,9 @@ class Foreteller:
             return Prediction(None, "not built")
         if not environment.suite and environment.name != "empty":
             return Prediction(None, "an image brings its own system along")
+        prefix = candidate.python.prefix
+        if environment.has_builder and (prefix is None or is_shared_prefix(prefix)):
+            return Prediction(None, "the system's own Python cannot be brought along")
         image = self.places.digests.get(environment.image, "")
         python = (candidate.python.executable, candidate.python.version) if environment.has_builder else ()
         started = (built.program, sorted(built.environment.items()), built.delivery)

@@ -11,7 +11,7 @@ from pyassay.packagers.model import Delivery
 from pyassay.places.container import EngineError
 from pyassay.probes.packaging.candidates import Candidate
 from pyassay.probes.packaging.environments import Environment
-from pyassay.probes.packaging.rooms import Furniture, Rooms
+from pyassay.probes.packaging.rooms import INSTALLED, Furniture, Rooms
 from pyassay.probes.packaging.telling import telling_line
 from pyassay.probes.tree import is_shared_prefix
 from pyassay.subjects.model import Interpreter
@@ -109,7 +109,7 @@ def _installed(engine: Rooms, candidate: Candidate, environment: Environment) ->
         raise PlacingError("an .rpm, and these systems install .deb packages")
     if not environment.suite:
         raise PlacingError("an empty image has nothing that installs a package", refused=True)
-    image = f"pyassay-installed-{engine.run_id}:{candidate.subject_id.lower()}"[:120]
+    image = f"{INSTALLED}{engine.run_id}:{candidate.subject_id.lower()}"[:120]
     with engine.room(environment.image, {built.path: _PACKAGE}, Furniture(writable=True, user="0:0")) as room:
         done = room.run(["dpkg", "-i", _PACKAGE], timeout_s=_INSTALL_S, extra_environment={"PATH": _PATH})
         if done.returncode != 0:

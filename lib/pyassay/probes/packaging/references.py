@@ -11,8 +11,9 @@ from pathlib import Path
 from pyassay.packagers.model import Inputs, Project
 from pyassay.places.host import StartError, run
 from pyassay.probes.packaging.store import digest_of
+from pyassay.subjects.model import Interpreter
 
-__all__ = ["NoReferenceError", "Reference", "reference"]
+__all__ = ["NoReferenceError", "Reference", "files_of", "reference"]
 
 _MAKE_S = 120.0
 
@@ -32,15 +33,23 @@ class Reference:
     project : Project
     python : Path
         In it.
-    folder, prefix : Path
-        Of the environment, and of the Python that it rests on.
+    folder : Path
+        Of the environment.
+    base : Interpreter
+        That it rests on.
     """
 
     id: str
     project: Project
     python: Path
     folder: Path
-    prefix: Path
+    base: Interpreter
+
+
+def files_of(python: Interpreter) -> list[Path]:
+    """Return the files and folders of a Python itself, without what a system may have beside them."""
+    libraries = [path for folder in python.library_folders for path in folder.glob("libpython3*.so*")]
+    return [python.executable, *([python.stdlib] if python.stdlib is not None else []), *libraries]
 
 
 def reference(project: Project, inputs: Inputs, cache: Path, name: str) -> Reference:
@@ -56,7 +65,7 @@ def reference(project: Project, inputs: Inputs, cache: Path, name: str) -> Refer
     base = inputs.python
     key = digest_of(base.executable, base.version, inputs.digest, project.digest)[:24]
     folder = cache / "packaging" / "references" / key
-    found = Reference(name, project, folder / "bin" / "python", folder, base.prefix or folder)
+    found = Reference(name, project, folder / "bin" / "python", folder, base)
     if (folder / "made").is_file():
         return found
     folder.parent.mkdir(parents=True, exist_ok=True)

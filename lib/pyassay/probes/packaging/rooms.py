@@ -7,10 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyassay.places.container import Engine, Mounts, Session
+from pyassay.places.container import Engine, EngineError, Mounts, Session
 from pyassay.places.container_errors import engine_errors
+from pyassay.places.container_owners import creator_is_gone
 
-__all__ = ["BASE", "Furniture", "Rooms"]
+__all__ = ["BASE", "INSTALLED", "Furniture", "Rooms"]
+
+INSTALLED = "pyassay-installed-"
+"""What the names of images begin with into which a package was installed; they do not stay."""
 
 _TMP_BYTES = 1 << 30
 _MEMORY_BYTES = 3 << 30
@@ -133,6 +137,17 @@ class Rooms(Engine):
         with engine_errors(f"{image}: cannot be made of the container"):
             self._client.commit(self._now.container, repository=repository, tag=tag or "latest")
         return self.digest(image)
+
+    def sweep_images(self) -> int:
+        """Remove images that runs of ours have made and, crashed, left; return how many."""
+        swept = 0
+        with contextlib.suppress(EngineError):
+            for image in self.images():
+                names = [tag for tag in image.tags if tag.startswith(INSTALLED)]
+                if names and creator_is_gone(dict(image.labels), image.created.timestamp()):
+                    self.remove_image(names[0])
+                    swept += 1
+        return swept
 
     def load(self, archive: Any) -> list[str]:
         """Load an archive as ``docker save`` writes it, and return the ids of its images.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from pyassay.packagers.model import Delivery
 from pyassay.probes.packaging.candidates import Candidate
-from pyassay.probes.packaging.references import Reference
+from pyassay.probes.packaging.references import Reference, files_of
 from pyassay.probes.packaging.telling import worked
 from pyassay.probes.paired_commands import PairedSettings, TimedCommand, exits_with, measure_commands
 
@@ -22,6 +23,7 @@ STATES = (("help", "warm", 0.45), ("check", "warm", 0.25), ("help", "first", 0.1
 """What is started, in which state, and which share of the time it gets."""
 
 _TIMEOUT_S = 60.0
+_NEW_S = 120.0
 
 Row = dict[str, Any]
 
@@ -87,7 +89,7 @@ class Starts:
             id=reference.id,
             argv=[reference.python, "-m", project.module, *arguments],
             environment=self._environment(home),
-            prepare=_prepared(state, home, [reference.folder, reference.prefix]),
+            prepare=_prepared(state, home, [reference.folder, *files_of(reference.base)]),
             expect=_expectation(what, project.expected),
             timeout_s=_TIMEOUT_S,
         )
@@ -98,8 +100,8 @@ class Starts:
         home = self._home(state if state == "first" else "kept", candidate.subject_id)
         path = f"{candidate.python.executable.parent}:{os.environ.get('PATH', os.defpath)}"
         own = [built.path, home] if built is not None else []
-        if not candidate.carries_python and candidate.python.prefix is not None:
-            own.append(candidate.python.prefix / "lib")
+        if not candidate.carries_python:
+            own += files_of(candidate.python)
         return TimedCommand(
             id=candidate.subject_id,
             argv=[*candidate.argv(), *arguments],
@@ -149,7 +151,9 @@ def _forget(paths: Sequence[Path]) -> None:
             with contextlib.suppress(OSError):
                 descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
                 try:
-                    os.fdatasync(descriptor)
+                    # What is not on the disk yet is not forgotten; only what is new may still be on its way.
+                    if time.time() - os.fstat(descriptor).st_mtime < _NEW_S:
+                        os.fdatasync(descriptor)
                     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
                 finally:
                     os.close(descriptor)

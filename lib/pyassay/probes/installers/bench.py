@@ -139,6 +139,12 @@ class Bench:
             raise BenchError(f"{self.interpreter.label} makes an environment without site-packages")
         return Environment(folder, folder / "bin" / "python", found[0])
 
+    def discard(self, *folders: Path) -> None:
+        """Remove folders of ours that are of no more use: thousands of files each."""
+        for folder in folders:
+            if folder.is_relative_to(self.scratch):
+                shutil.rmtree(folder, ignore_errors=True)
+
     @contextlib.contextmanager
     def index(self, spec: IndexSpec, name: str = "index", *, apart: bool = False) -> Iterator[Index]:
         """Serve an index; in texts its address is shown by its name: ``http://internal/simple/``.

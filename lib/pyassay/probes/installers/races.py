@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pyassay.probes.installers.bench import Bench, Row
@@ -49,6 +50,7 @@ class Race:
         self._wall_s = 0.0
         self.requests: list[Request] = []
         self._environments: list[Environment] = []
+        self._discard: list[Path] = []
 
     def run(
         self,
@@ -82,6 +84,7 @@ class Race:
             )
             options = {"timeout_s": TIMEOUT_S, "extra": {BUILD_LOG: str(self._log), **(extra or {})}}
             commands.append(partial(bench.run, argv, home, **options))
+        self._discard = [one.folder for one in self._environments]
         self._runs, self._wall_s = bench.run_at_once(commands)
         self.requests = self.index.requests()
         return self._runs
@@ -109,8 +112,9 @@ class Race:
         return self._state
 
     def row(self, trial: int) -> Row:
-        """Return the row of the table of races."""
+        """Return the row of the table of races; the environments are of no more use then."""
         state, runs = self._state, self._runs
+        self.bench.discard(*self._discard)
         failed = [run for run in runs if not run.ok]
         return RACES.name, {
             "subject_id": self.installer.id,

@@ -83,9 +83,10 @@ def _timed(
     ways = _ways(bench, cache)
     requirements = pinned(folder)
     with bench.index(IndexSpec((folder,), latency_s=latency_ms / 1000), apart=True) as index:
-        commands, by_id = [], {}
+        commands, by_id, used = [], {}, []
         for way in ways:
             target, home = bench.environment(), bench.home()
+            used += [target.folder, home.folder]
             argv = way.installer.install(
                 target,
                 requirements,
@@ -134,6 +135,7 @@ def _timed(
                     "command": command,
                 },
             )
+    bench.discard(*used)
 
 
 def _link_mode(installer: Installer) -> str:

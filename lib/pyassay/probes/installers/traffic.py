@@ -61,7 +61,7 @@ def _asked(
     run = bench.run(argv, home, timeout_s=_TIMEOUT_S)
     asked = index.requests()
     counts = {kind: sum(one.on == kind for one in asked) for kind in ("page", "metadata", "file")}
-    return TRAFFIC.name, {
+    row = {
         "subject_id": installer.id,
         "set": name,
         "page_requests": counts["page"],
@@ -77,6 +77,8 @@ def _asked(
         "command": run.command,
         "reason": "" if run.ok else run.telling,
     }
+    bench.discard(environment.folder)
+    return TRAFFIC.name, row
 
 
 def _traffic_answers(

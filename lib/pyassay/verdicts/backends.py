@@ -217,7 +217,8 @@ def _trusted(one: _Subject) -> Iterator[tuple[str, Reason]]:
     for row in one.rows("backend_features"):
         where = {"feature": str(row["feature"])}
         if row["feature"] in _OUTSIDE and row["outcome"] == "taken in":
-            text = f"takes {_OUTSIDE[row['feature']]} in"
+            odd = ", under a name with .. in it" if "/../" in row["seen"] else ""
+            text = f"takes {_OUTSIDE[row['feature']]} in{odd}"
             yield "security", one.reason(Level.CAUTION, text, "backend_features", **where)
         elif row["feature"] == "untracked-files" and "id_rsa" in row["seen"]:
             text = "puts a private key that lies in the project's folder, unknown to git, into the sdist"
@@ -228,9 +229,6 @@ def _trusted(one: _Subject) -> Iterator[tuple[str, Reason]]:
         elif row["feature"] in _UNCHECKED and row["outcome"] == "does not":
             text = f"lets {_UNCHECKED[row['feature']]} pass"
             yield "application", one.reason(Level.GOOD, text, "backend_features", **where)
-        elif row["feature"] == "licence-outside" and "/../" in row["seen"]:
-            text = f"wrote a name that leads out of the archive: {row['seen']}"
-            yield "security", one.reason(Level.BAD, text, "backend_features", **where)
 
 
 def _brings(one: _Subject) -> Iterator[tuple[str, Reason]]:
@@ -257,7 +255,8 @@ def _brings(one: _Subject) -> Iterator[tuple[str, Reason]]:
     vendored = sorted({name for row in rows for name in row["vendored"]})
     if vendored:
         level = Level.CAUTION if len(vendored) > _MANY_VENDORED else Level.GOOD
-        text = f"carries {len(vendored)} packages of others within: {', '.join(vendored[:4])}"
+        word = "package" if len(vendored) == 1 else "packages"
+        text = f"carries {len(vendored)} {word} of others within: {', '.join(vendored[:4])}"
         yield "distribution", one.reason(level, text, "backend_closures")
 
 

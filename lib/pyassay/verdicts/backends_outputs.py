@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EQUAL_LEVELS", "equalities", "normalised_values"]
+__all__ = ["EQUAL_LEVELS", "disagreements", "equalities", "normalised_values"]
 
 EQUAL_LEVELS = ("same bytes", "same files and metadata", "same files", "different")
 """How much alike two artifacts are, the most alike first."""
 
 # They name the tool or the version of the form, never the project.
-_OF_THE_TOOL = frozenset({"Metadata-Version"})
-# The fields that PEP 643 and its followers let stand in more than one way.
-_LISTS = frozenset({"Keywords", "Author", "Author-email", "Maintainer", "Maintainer-email"})
+_OF_THE_TOOL = frozenset({"metadata-version"})
 _COLUMNS = ["project", "artifact", "first", "second", "level", "differences"]
 
 
@@ -33,13 +31,13 @@ def normalised_values(field: str, values: list[str]) -> tuple[str, ...]:
 
     found = []
     for value in values:
-        text = " ".join(value.split()) if field != "Description" else value.strip()
-        if field == "Requires-Dist":
+        text = " ".join(value.split()) if field.lower() != "description" else value.strip()
+        if field.lower() == "requires-dist":
             with suppress(InvalidRequirement):
                 text = str(Requirement(text))
-        elif field in _LISTS:
+        elif field.lower() == "keywords":
             text = ",".join(sorted(part for part in re.split(r"[,\s]+", text) if part))
-        elif field in ("License-File", "Dynamic", "Platform", "Provides-Extra", "Project-URL"):
+        elif field.lower() == "project-url":
             text = re.sub(r"\s*,\s*", ", ", text)
         found.append(text)
     return tuple(sorted(found))
@@ -93,6 +91,38 @@ def equalities(
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
+def disagreements(
+    tables: Mapping[str, pd.DataFrame], project: str = "pure", artifact: str = "wheel"
+) -> pd.DataFrame:
+    """Return in what backends disagree about one project, and who is with whom.
+
+    Returns
+    -------
+    DataFrame
+        ``what`` (a file or a field of metadata), ``value`` (what these have: of files a digest's begin;
+        empty: they lack it), ``subjects`` (list of ids), the most frequent value of each first.
+    """
+    import pandas as pd
+
+    outputs = _of(tables["backend_outputs"], project, artifact)
+    subjects = list(outputs.loc[outputs["status"] == "built", "subject_id"])
+    files = _of(tables["backend_files"], project, artifact)
+    fields = _of(tables["backend_metadata"], project, artifact)
+    by_subject: dict[str, dict[str, str]] = {}
+    for one in subjects:
+        about = {name: "; ".join(values) for name, values in _about(fields, one).items()}
+        by_subject[one] = {**{name: sha[:12] for name, sha in _content(files, one).items()}, **about}
+    rows = []
+    for what in sorted({name for known in by_subject.values() for name in known}):
+        groups: dict[str, list[str]] = {}
+        for one, known in by_subject.items():
+            groups.setdefault(known.get(what, ""), []).append(one)
+        if len(groups) > 1:
+            ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
+            rows += [{"what": what, "value": value, "subjects": who} for value, who in ordered]
+    return pd.DataFrame(rows, columns=["what", "value", "subjects"])
+
+
 def _of(frame: pd.DataFrame, project: str, artifact: str) -> pd.DataFrame:
     return frame[(frame["project"] == project) & (frame["artifact"] == artifact)]
 
@@ -105,9 +135,10 @@ def _content(files: pd.DataFrame, subject: str) -> dict[str, str]:
 
 
 def _about(fields: pd.DataFrame, subject: str) -> dict[str, tuple[str, ...]]:
-    own = fields[(fields["subject_id"] == subject) & ~fields["field"].isin(_OF_THE_TOOL)]
+    own = fields[(fields["subject_id"] == subject) & ~fields["field"].str.lower().isin(_OF_THE_TOOL)]
     return {
-        str(field): normalised_values(str(field), list(values))
+        # Names of fields are those of mail headers: Author-Email is Author-email.
+        str(field).lower(): normalised_values(str(field), list(values))
         for field, values in zip(own["field"], own["values"], strict=True)
     }
 

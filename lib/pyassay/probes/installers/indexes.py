@@ -166,6 +166,7 @@ def _nobody(bench: Bench) -> Iterator[str]:
     """Yield an address at which nobody listens: the port is taken, so that nobody can."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{taken.getsockname()[1]}"
-        bench.shown.replaced[host] = "internal"
+        port = taken.getsockname()[1]
+        host = f"127.0.0.1:{port}"
+        bench.shown.replaced |= {host: "internal", f"host='127.0.0.1', port={port}": "host='internal'"}
         yield f"http://{host}/simple/"

@@ -45,7 +45,7 @@ def observe(bench: Bench) -> Iterator[Row]:
     ready = {one.name: bench.wheelhouse(one) for one in sets}
     largest = max(sets, key=lambda one: sum(path.stat().st_size for path in ready[one.name].iterdir()))
     for one in sets if bench.settings.is_full else (largest,):
-        yield from traffic(bench, one, ready[one.name])
+        yield from traffic(bench, one, ready[one.name], answers=one is largest)
     plans = [
         (one, latency_ms, cache)
         for latency_ms in bench.settings.chosen_latencies_ms

@@ -20,8 +20,18 @@ _TIMEOUT_S = 180.0
 _MODERN, _PLAIN = "modern", "plain"
 
 
-def traffic(bench: Bench, wanted: RequirementSet, folder: Path) -> Iterator[Row]:
-    """Install from an index that knows every protocol, again from the warm cache, and from a plain index."""
+def traffic(bench: Bench, wanted: RequirementSet, folder: Path, *, answers: bool) -> Iterator[Row]:
+    """Install from an index that knows every protocol, again from the warm cache, and from a plain index.
+
+    Parameters
+    ----------
+    bench : Bench
+    wanted : RequirementSet
+    folder : Path
+        Its wheels.
+    answers : bool
+        Whether claims are answered besides: by one of the sets.
+    """
     requirements = list(wanted.requirements)
     plain = IndexSpec((folder,), json=False, metadata=False, ranges=False, cache_headers=False)
     with (
@@ -41,7 +51,8 @@ def traffic(bench: Bench, wanted: RequirementSet, folder: Path) -> Iterator[Row]
                 table, row = _asked(bench, installer, wanted.name, requirements, index, home, compiles)
                 found[name, cache] = row = {**row, "cache": cache, "index": name}
                 yield table, row
-            yield from _traffic_answers(bench, installer, found)
+            if answers:
+                yield from _traffic_answers(bench, installer, found)
 
 
 def _asked(

@@ -148,19 +148,21 @@ def test_a_package_is_installed_for_real_and_leaves_no_image(places, tmp_path, m
         tree = tmp_path / name
         (tree / "DEBIAN").mkdir(parents=True)
         (tree / "opt/patient").mkdir(parents=True)
+        (tree / "usr/bin").mkdir(parents=True)
         script(tree / "opt/patient", GOOD)
+        (tree / "usr/bin/patient").symlink_to("/opt/patient/program")
         (tree / "DEBIAN/control").write_text(
             f"Package: patient\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b.c>\n"
             f"Depends: {depends}\nDescription: x\n"
         )
         deb = tmp_path / f"{name}.deb"
         subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, deb], check=True, capture_output=True)
-        found.append(candidate(deb, program="/opt/patient/program", delivery=Delivery.PACKAGE, name=name))
+        found.append(candidate(deb, program="/usr/bin/patient", delivery=Delivery.PACKAGE, name=name))
     store = Store(tmp_path / "store")
     rows = list(Runner(places, store, Foreteller(places, store, read)).rows(found))
     seen = {(row["subject_id"], row["environment"]): row for row in rows}
     fits, wants = (seen[one.subject_id, BARE.name] for one in found)
-    assert (fits["outcome"], fits["predicted"]) == ("ran", True)
+    assert (fits["outcome"], fits["predicted"]) == ("ran", True), fits["error_line"] + fits["predicted_why"]
     assert (wants["outcome"], wants["predicted"]) == ("failed", False)
     assert "depends on pyassay-ghost (>= 2)" in wants["error_line"]
     assert wants["predicted_why"] == "depends on pyassay-ghost (>= 2)"

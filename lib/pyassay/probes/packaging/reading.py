@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import re
 import sys
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ __all__ = ["CONTROL", "ReadArtifact", "read_artifact", "read_tree"]
 
 CONTROL = "DEBIAN/control"
 _HEAD_BYTES = 4096
+_MAX_LINKS = 40
 _PYTHON = re.compile(r"(?:^|/)(?:libpython3\.\d+t?\.so[.\d]*|python3?(?:\.\d+t?)?)$")
 _SITE = re.compile(r"(?:site|dist)-packages/|\.whl[!/]|\.deps/")
 _METADATA = re.compile(r"\.dist-info/METADATA$")
@@ -59,7 +61,7 @@ class ReadArtifact:
         """Return the path of what is started, as a member."""
         if self.built.delivery is Delivery.FILE:
             return self.built.path.name
-        return self.built.program.lstrip("/")
+        return _followed(self.contents, self.built.program.lstrip("/"))
 
     @cached_property
     def decisive(self) -> list[StoredElf]:
@@ -130,10 +132,27 @@ def read_artifact(built: Built) -> ReadArtifact:
         elif built.delivery is Delivery.FOLDER:
             head = _head(built.path / built.program)
     if built.delivery is Delivery.PACKAGE:
-        head = contents.texts.get(program, b"")[:_HEAD_BYTES]
+        real = _followed(contents, program)
+        if real != program and real not in contents.texts:
+            # What a link leads to is known only now.
+            with open_tree(built.path.resolve(), name=built.path.name) as tree:
+                again = read_contents(tree, text_wanted=lambda path: path == real)
+            contents.texts |= again.texts
+            contents.files |= {path: again.files[path] for path in again.texts}
+        head = contents.texts.get(real, b"")[:_HEAD_BYTES]
     found = ReadArtifact(built, kind, contents, head)
     found.carries_python = any(map(_PYTHON.search, (one.path for one in contents.elf)))
     return found
+
+
+def _followed(contents: Contents, member: str) -> str:
+    """Return the member that a member's symbolic links lead to."""
+    for _ in range(_MAX_LINKS):
+        target = contents.links.get(member)
+        if target is None:
+            return member
+        member = posixpath.normpath(posixpath.join("/", posixpath.dirname(member), target)).lstrip("/")
+    return member
 
 
 def read_tree(folder: Path) -> Contents:

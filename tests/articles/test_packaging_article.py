@@ -131,9 +131,9 @@ def test_the_answer_and_the_uses_come_from_the_rules() -> None:
     found = article("full")
     answer = found.answer().text
     assert "The wheels decide more than the packager" in answer
-    assert "One file for customers on unknown Linux: PyInstaller --onefile, oldest wheels" in answer
+    assert "One file for customers on unknown Linux: PyInstaller --onefile (oldest wheels)" in answer
     text = found.uses().text
-    assert "take: by hand, oldest wheels (ran in 12 of 12, 1.0" in text
+    assert "take: by hand (oldest wheels), ran in 12 of 12, 1.0" in text
     assert "1.1.1w (a wheel; ended 2023-09-11)" in text
 
 
@@ -160,7 +160,7 @@ def test_predictions_that_failed_are_listed() -> None:
     text = article("full").foretold().text
     assert "foretold to run: " in text
     assert "1 failed" in text
-    assert "by hand, raw wheels" in text
+    assert "by hand (raw wheels)" in text
 
 
 def test_the_outer_file_misleads() -> None:

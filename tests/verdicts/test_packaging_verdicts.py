@@ -543,7 +543,7 @@ def test_where_nothing_will_do_the_nearest_is_named_with_what_it_lacks() -> None
     assert {one["criterion"] for one in found["left_out"]} >= {"exit-code", "sigterm"}
     assert uses(Packed())["folder"]["headline"] == "nothing was built"
     refused = Packed().build().everywhere("it", {"debian": BARE_PEX})
-    assert uses(refused)["folder"]["headline"] == "nothing here will do; nearest: it, oldest wheels"
+    assert uses(refused)["folder"]["headline"] == "nothing here will do; nearest: it (oldest wheels)"
 
 
 def test_starts_that_cannot_be_told_apart_leave_the_choice_to_the_next_preference() -> None:

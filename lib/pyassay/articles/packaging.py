@@ -15,6 +15,7 @@ from pyassay.articles import packaging_lessons as lessons
 from pyassay.articles.question import QuestionArticle, first_few, said, strong
 from pyassay.verdicts import packaging as rules
 from pyassay.verdicts.model import Level, Verdict
+from pyassay.verdicts.packaging_builds import shown_names
 from pyassay.verdicts.packaging_criteria import CRITERIA, GROUPS, SLIDES, Mark
 from pyassay.verdicts.packaging_slides import AGREES, DEPENDS, DIFFERS, NOT_MEASURED
 from pyassay.verdicts.packaging_starts import starts
@@ -64,7 +65,11 @@ class PackagingArticle(QuestionArticle):
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        return {str(subject): str(label) for subject, label in self._labels.items()}
+        return shown_names(self.evidence.tables)
+
+    @cached_property
+    def _labels(self) -> pd.Series[str]:
+        return pd.Series(self._names, dtype="str")
 
     @cached_property
     def _builds(self) -> pd.DataFrame:
@@ -256,18 +261,15 @@ class PackagingArticle(QuestionArticle):
         return figures.portability(runs, self._short(chosen), figures.INPUT_KINDS[kind])
 
     def _short(self, subjects: Any) -> dict[str, str]:
-        """Return labels without what all of these subjects share: the wheels, the Python."""
+        """Return names without what all of these subjects share: the wheels, the Python."""
         chosen = self._builds[self._builds["subject_id"].isin(set(subjects))]
         names = [self._names[str(subject)] for subject in chosen["subject_id"]]
-        parts = [
-            name.removeprefix(str(form)).split(", ")
+        rests = [
+            set(name.removeprefix(f"{form} (").removesuffix(")").split(", "))
             for name, form in zip(names, chosen["label"], strict=True)
         ]
-        shared = set.intersection(*(set(part) for part in parts)) - {""} if len(parts) > 1 else set()
-        short = [
-            str(form) + ", ".join(part for part in own if part not in shared)
-            for form, own in zip(chosen["label"], parts, strict=True)
-        ]
+        shared = set.intersection(*rests) if len(rests) > 1 else set()
+        short = [_without(name, str(form), shared) for name, form in zip(names, chosen["label"], strict=True)]
         if len(set(short)) < len(short):
             short = names
         return dict(zip(chosen["subject_id"].map(str), short, strict=True))
@@ -277,6 +279,11 @@ class PackagingArticle(QuestionArticle):
         failed = self._runs[(self._runs["outcome"] == "failed") & (self._runs["distribution"] != "")]
         if not len(failed):
             return said("No artifact failed in a distribution.")
+        # The artifact's own folder stands in what it says; without it the same words are the same.
+        said_ = [
+            str(error).replace(str(subject), "…")
+            for error, subject in zip(failed["error_line"], failed["subject_id"], strict=True)
+        ]
         rows = [
             {
                 "it said": error or "nothing",
@@ -285,7 +292,7 @@ class PackagingArticle(QuestionArticle):
                 "in": first_few((figures.short_name(run) for run in group.to_dict("records")), 3),
                 "command": group["command"].iloc[0],
             }
-            for (error,), group in _groups(failed, "error_line")
+            for (error,), group in _groups(failed.assign(said=said_), "said")
         ]
         rows.sort(key=lambda row: (-int(row["runs"]), str(row["it said"])))
         return tables.table(
@@ -463,6 +470,15 @@ _SHORT_TITLES = {
 _WORDS = {"yes": "✓", "partly": "▲", "by hand": "◆", "no": "✕", "not measured": "?"}
 
 Article = PackagingArticle
+
+
+def _without(name: str, form: str, shared: set[str]) -> str:
+    if not name.startswith(f"{form} ("):
+        return name
+    rest = [
+        part for part in name.removeprefix(f"{form} (").removesuffix(")").split(", ") if part not in shared
+    ]
+    return f"{form} ({', '.join(rest)})" if rest else form
 
 
 def _cell(row: dict[Any, Any]) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pyassay import charts_packaging as charts
 from pyassay import tables
-from pyassay.articles.question import said
+from pyassay.articles.question import first_few, said
 from pyassay.verdicts.packaging_criteria import CIRCUMSTANCES, Mark
 
 __all__ = ["INPUT_KINDS", "behaviour", "portability", "reach", "short_name", "sizes", "start"]
@@ -26,6 +26,7 @@ INPUT_KINDS: Mapping[str, str] = {
 }
 """Kinds of wheels in words."""
 
+_MOST_ROWS = 12
 _DELIVERIES = ("file", "folder", "package", "image")
 
 
@@ -63,7 +64,6 @@ def portability(runs: pd.DataFrame, labels: Mapping[str, str], kind: str) -> Cha
         },
         columns=["label", "column", "outcome"],
     ).drop_duplicates(["label", "column"])
-    shown = set(cells["label"])
     measured = cells[(cells["outcome"] != "not measured") & (cells["column"] != "empty")]
     ran = measured[measured["outcome"] == "ran"].groupby("label").size()
     tried = measured.groupby("label").size()
@@ -71,14 +71,33 @@ def portability(runs: pd.DataFrame, labels: Mapping[str, str], kind: str) -> Cha
     if not len(tried):
         return said(f"Wheels {kind}: nothing was run.")
     finding = f"Wheels {kind}: {len(everywhere)} of {len(tried)} run in every distribution tried"
+    columns = list(dict.fromkeys(cells["column"]))
+    rows = [label for label in labels.values() if label in set(cells["label"])]
+    names = _alike(cells, "label", "column", rows)
+    cells = cells[cells["label"].isin(names)]
     return charts.sign_matrix(
-        cells,
-        rows=[label for label in labels.values() if label in shown],
-        columns=list(dict.fromkeys(cells["column"])),
+        cells.assign(label=cells["label"].map(names)),
+        rows=list(names.values()),
+        columns=columns,
         signs=charts.OUTCOMES,
         legend="what happened",
         finding=finding,
     )
+
+
+def _alike(cells: pd.DataFrame, by: str, across: str, order: Sequence[str]) -> dict[str, str]:
+    """Return one of each set of rows that are the same all along, and what to call that set.
+
+    So many that nobody reads them say less than the few kinds that they are of; few are left as they are.
+    """
+    if len(order) <= _MOST_ROWS:
+        return {name: name for name in order}
+    kinds: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    wide = {str(name): group for name, group in cells.groupby(by, sort=False)}
+    for name in order:
+        own = zip(wide[name][across], wide[name]["outcome"], strict=True)
+        kinds.setdefault(tuple(sorted((str(place), str(outcome)) for place, outcome in own)), []).append(name)
+    return {names[0]: first_few(names, 2) for names in kinds.values()}
 
 
 def behaviour(marked: pd.DataFrame, labels: Mapping[str, str]) -> Chart:
@@ -110,10 +129,13 @@ def behaviour(marked: pd.DataFrame, labels: Mapping[str, str]) -> Chart:
     finding = f"{len(clean)} of {len(tried)} artifacts behave under all circumstances tried"
     if len(worst):
         finding += f"; most fail: {_circumstance(str(worst.index[0]))}"
+    columns = list(dict.fromkeys(label for label in labels.values() if label in set(cells["column"])))
+    names = _alike(cells, "column", "label", columns)
+    cells = cells[cells["column"].isin(names)]
     return charts.sign_matrix(
-        cells,
+        cells.assign(column=cells["column"].map(names)),
         rows=list(dict.fromkeys(cells["label"])),
-        columns=[label for label in labels.values() if label in set(cells["column"])],
+        columns=list(names.values()),
         signs={name: sign for name, sign in charts.MARKS.items() if name != Mark.BY_HAND},
         legend="does it work",
         finding=finding,

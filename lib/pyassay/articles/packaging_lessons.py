@@ -179,10 +179,10 @@ def footprints(found: pd.DataFrame, names: Mapping[str, str]) -> tables.Shown:
         rows.append(
             {
                 "artifact": names[str(subject)],
-                "home after the first start": _megabytes(first.get("home_bytes")),
-                "temporary, first start": _megabytes(first.get("temporary_bytes")),
-                "temporary, each later start": _megabytes(second.get("temporary_bytes")),
-                "left when it ends": _megabytes(second.get("left_bytes")),
+                "kept at home": _megabytes(first.get("home_bytes")),
+                "first start": _megabytes(first.get("temporary_bytes")),
+                "each later start": _megabytes(second.get("temporary_bytes")),
+                "left at its end": _megabytes(second.get("left_bytes")),
                 "left after SIGKILL": _megabytes(
                     next(
                         (row["left_after_kill_bytes"] for row in by.values() if row["left_after_kill_bytes"]),
@@ -194,8 +194,8 @@ def footprints(found: pd.DataFrame, names: Mapping[str, str]) -> tables.Shown:
     frame = pd.DataFrame(rows)
     return tables.table(
         frame,
-        caption=f"What starts write outside of the artifact. The other {len(seen) - len(rows)} of "
-        f"{len(seen)} write and leave less than 0.1 MB.",
+        caption="What starts write: to the home folder, and to the temporary one. The other "
+        f"{len(seen) - len(rows)} of {len(seen)} write and leave less than 0.1 MB.",
         units=dict.fromkeys(frame.columns[1:], "MB"),
         formats=dict.fromkeys(frame.columns[1:], ".1f"),
     )
@@ -341,6 +341,10 @@ def circumstances(marked: pd.DataFrame, names: Mapping[str, str]) -> tables.Show
     chosen = marked[(marked["group"] == "circumstances") & marked["mark"].isin([Mark.NO, Mark.PARTLY])]
     if not len(chosen):
         return said("No artifact was seen to fail or differ under any circumstance.")
+    seen_ = [
+        str(why).replace(str(subject), "…")
+        for why, subject in zip(chosen["why"], chosen["subject_id"], strict=True)
+    ]
     rows = [
         {
             "circumstance": title(key),
@@ -349,7 +353,7 @@ def circumstances(marked: pd.DataFrame, names: Mapping[str, str]) -> tables.Show
             "in": first_few((names.get(subject, "") for subject in group["subject_id"]), 4),
             "command": group["command"].iloc[0],
         }
-        for (key, mark, seen), group in _groups(chosen, "criterion", "mark", "why")
+        for (key, mark, seen), group in _groups(chosen.assign(seen=seen_), "criterion", "mark", "seen")
     ]
     order = {criterion.title: place for place, criterion in enumerate(CRITERIA.values())}
     rows.sort(key=lambda row: order.get(row["circumstance"], len(order)))
@@ -441,15 +445,18 @@ def builds(built: pd.DataFrame, named: Named) -> tables.Shown:
 
 
 def reproduce(built: pd.DataFrame, names: Mapping[str, str]) -> tables.Shown:
-    """Show the commands of each build."""
+    """Show the commands of one build of each form: those of the others name other wheels."""
+    ranks = {"oldest": 0, "repaired": 1, "raw": 2}
+    ordered = built.assign(rank=built["inputs_kind"].map(lambda kind: ranks.get(kind, 0)))
+    chosen = ordered.sort_values("rank", kind="stable").drop_duplicates("form").sort_index()
     rows = [
         {"artifact": names[str(row["subject_id"])], "step": number, "command": command}
-        for row in built.to_dict("records")
+        for row in chosen.to_dict("records")
         for number, command in enumerate(row["commands"], 1)
     ]
     return tables.table(
         pd.DataFrame(rows, columns=["artifact", "step", "command"]),
-        caption="How to build each artifact again.",
+        caption=f"How to build each of {len(chosen)} forms again; other wheels take the same steps.",
         code=["command"],
         limit=0,
     )

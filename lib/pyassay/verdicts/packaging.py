@@ -72,6 +72,9 @@ def _verdict(build: Build, marked: Mapping[str, Mapping[str, Any]], policy: Pack
         reasons += _reason(key, row, needed=key in policy.needs)
     reasons.sort(key=lambda reason: -reason.level.severity)
     level = Level.worst(reason.level for reason in reasons)
+    if level is not Level.GOOD:
+        # What is as wished stands in the headline.
+        reasons = [reason for reason in reasons if reason.level is not Level.GOOD]
     return Verdict(build.id, QUESTION, level, _headline(marked, reasons), tuple(reasons))
 
 

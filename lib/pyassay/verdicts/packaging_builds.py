@@ -6,9 +6,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyassay.verdicts.packaging_criteria import Mark
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "BUILT",
@@ -23,6 +26,7 @@ __all__ = [
     "is_package",
     "known",
     "resting_on",
+    "shown_names",
     "stated_reason",
     "unmeasured",
     "why_not_run",
@@ -100,6 +104,19 @@ class Build:
 def known(value: object) -> bool:
     """Tell whether a cell holds something: neither None, nor NaN, nor pandas' NA."""
     return value is not None and not (isinstance(value, float) and math.isnan(value)) and str(value) != "<NA>"
+
+
+def shown_names(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    """Return what to call each subject: ``shiv (raw wheels, 3.12.10)``, which can stand in a list."""
+    forms = dict(
+        zip(tables["packaging_builds"]["subject_id"], tables["packaging_builds"]["label"], strict=True)
+    )
+    names = {}
+    for subject, label in zip(tables["subjects"]["subject_id"], tables["subjects"]["label"], strict=True):
+        form = str(forms.get(subject, ""))
+        rest = str(label).removeprefix(f"{form}, ")
+        names[str(subject)] = str(label) if not form or rest == label else f"{form} ({rest})"
+    return names
 
 
 def first_names(names: Sequence[str], most: int = _SHOWN) -> str:

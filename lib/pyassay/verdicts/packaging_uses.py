@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pyassay.verdicts.packaging_builds import BUILT, Build, first_names, known
+from pyassay.verdicts.packaging_builds import BUILT, Build, first_names, known, shown_names
 from pyassay.verdicts.packaging_criteria import Mark, criterion
 from pyassay.verdicts.packaging_marks import builds, marks
 from pyassay.verdicts.policy import Policy
@@ -199,7 +199,7 @@ def by_use(
     for row in marked.to_dict("records"):
         own = by_subject.setdefault(str(row["subject_id"]), {})
         own[str(row["criterion"])] = {str(key): value for key, value in row.items()}
-    labels = dict(zip(tables["subjects"]["subject_id"], tables["subjects"]["label"], strict=True))
+    labels = shown_names(tables)
     built = [build for build in found if build.row["status"] == BUILT]
     rows = [_of(use, built, by_subject, labels) for use in USES]
     return pd.DataFrame(rows, columns=list(USE_COLUMNS))
@@ -234,7 +234,7 @@ def _of(use: Use, built: list[Build], marked: Marks, labels: Mapping[str, str]) 
     names = first_names([str(labels.get(build.id, build.id)) for build in winners], 4)
     return row | {
         "winners": [build.id for build in winners],
-        "headline": f"{names} ({_figures(winners[0], first)})",
+        "headline": f"{names}, {_figures(winners[0], first)}",
         "reasons": [_because(key, first[key]) for key, _ in use.requires if key not in _PLAIN],
         "but": [
             f"{first[key]['why']}."

@@ -21,7 +21,13 @@ from pyassay.probes.installers.settings import SETS, RequirementSet, SettingsErr
 from pyassay.probes.installers.tools import Installer, InstallerError, obtain
 from pyassay.subjects.model import Interpreter, SubjectKind
 
-INDEX_CLAIMS = ("internal_404", "internal_401", "confusion_extra_internal", "confusion_extra_public")
+INDEX_CLAIMS = (
+    "internal_404",
+    "internal_401",
+    "confusion_extra_internal",
+    "confusion_extra_public",
+    "file_tampered",
+)
 LOCK_CLAIMS = ("sdist_built_once", "lock_timeout")
 
 
@@ -74,6 +80,8 @@ def index_rows(
         ("internal_401", "stops", "public"),
         ("confusion_extra_internal", "internal", "public"),
         ("confusion_extra_public", "public", "public"),
+        # This version of uv compares digests only where they are given with the requirements.
+        ("file_tampered", "installed", "refused"),
     ],
 )
 def test_which_package_is_taken(

@@ -158,14 +158,20 @@ class Bench:
             In a process of its own: for timing.
         """
         with (serve_apart if apart else serve)(spec) as index:
-            self.shown.replaced[index.origin] = f"http://{name}"
-            self.shown.replaced[index.origin.removeprefix("http://")] = name
+            host = index.origin.removeprefix("http://")
+            port = host.rpartition(":")[2]
+            names = {
+                index.origin: f"http://{name}",
+                host: name,
+                f"host='127.0.0.1', port={port}": f"host='{name}'",
+            }
+            self.shown.replaced |= names
             try:
                 yield index
             finally:
                 # The next server may be given the same port.
-                self.shown.replaced.pop(index.origin, None)
-                self.shown.replaced.pop(index.origin.removeprefix("http://"), None)
+                for shown in names:
+                    self.shown.replaced.pop(shown, None)
 
     def run(self, argv: Sequence[str | Path], home: Home, **options: Any) -> Run:
         """Run a command as a throw-away user; see :func:`run_isolated` for the options."""

@@ -161,10 +161,8 @@ def _names_below(prefix: Path | None) -> frozenset[str]:
 
 @cache
 def _names_of_tools(cache_folder: Path) -> frozenset[str]:
-    patterns = ("*/lib/python3*/site-packages/*.libs/*", "*/lib/python3*/site-packages/*/bases/**/*.so*")
-    return frozenset(
-        path.name for pattern in patterns for path in (cache_folder / "environments").glob(pattern)
-    )
+    environments = cache_folder / "packaging" / "environments"
+    return frozenset(path.name for path in environments.rglob("lib*.so*"))
 
 
 @cache

@@ -66,6 +66,18 @@ CASES: dict[str, list[tuple[Mark, Callable[[Packed], Packed]]]] = {
                 "packaging_contents", subject_id="it", library="libpq", brought_by="the packager"
             ),
         ),
+        (
+            Mark.PARTLY,
+            lambda p: p.build(outside_libraries=["libcurl.so.4"]).add(
+                "packaging_contents", subject_id="it", library="libpq", brought_by="the system"
+            ),
+        ),
+        (
+            Mark.NO,
+            lambda p: p.build(outside_libraries=["libcurl.so.4"]).add(
+                "packaging_contents", subject_id="it", library="openssl", brought_by="the Python"
+            ),
+        ),
         (Mark.PARTLY, lambda p: p.build().run(error_line=NO_LIBSSL, **BARE)),
         (Mark.BY_HAND, lambda p: p.build(outside_libraries=["libcurl.so.4"], delivery="package")),
         (Mark.YES, lambda p: p.build(elf_files=None).run(**BARE)),
@@ -168,6 +180,8 @@ CASES: dict[str, list[tuple[Mark, Callable[[Packed], Packed]]]] = {
         (Mark.YES, lambda p: p.build()),
         (Mark.YES, lambda p: contains(p.build(), "openssl", "3.5.9")),
         (Mark.NO, lambda p: contains(contains(p.build(), "openssl", "3.5.9"), "openssl", "1.1.1w")),
+        (Mark.YES, lambda p: contains(p.build(), "openssl", "3.0.19", updated_by="apt")),
+        (Mark.NO, lambda p: contains(p.build(), "openssl", "3.0.19", updated_by="apt, then a new build")),
         (Mark.NOT_MEASURED, lambda p: contains(p.build(), "openssl", "")),
         (Mark.NOT_MEASURED, lambda p: p.build(elf_files=None)),
     ],
@@ -175,6 +189,7 @@ CASES: dict[str, list[tuple[Mark, Callable[[Packed], Packed]]]] = {
         (Mark.YES, lambda p: p.build(outside_libraries=["libcurl.so.4"])),
         (Mark.YES, lambda p: contains(p.build(), "libcurl", "8.14.1", updated_by="apt")),
         (Mark.BY_HAND, lambda p: contains(p.build(), "libcurl", "7.74.0")),
+        (Mark.BY_HAND, lambda p: contains(p.build(), "libpq", "15.18", updated_by="apt, then a new build")),
         (
             Mark.PARTLY,
             lambda p: contains(contains(p.build(), "libcurl", "7.74.0"), "openssl", "", updated_by="apt"),

@@ -91,11 +91,12 @@ class PackagingArticle(QuestionArticle):
             return strong(["Nothing was built, so nothing can be said."])
         ran = self._runs[self._runs["outcome"] == "ran"]
         tried = self._runs[self._runs["outcome"].isin(["ran", "failed"])]
-        sentences = [
-            f"{len(self._built)} artifacts of {self._built['form'].nunique()} forms were built, and started "
-            f"in {tried['environment'].nunique()} environments: {len(ran)} of {len(tried)} runs did what "
-            "they should."
-        ]
+        sentences = [f"{len(self._built)} artifacts of {self._built['form'].nunique()} forms were built."]
+        if len(tried):
+            sentences.append(
+                f"They were started in {tried['environment'].nunique()} environments: {len(ran)} of "
+                f"{len(tried)} runs did what they should."
+            )
         decided = lessons.reach(self.marked, self._built)
         if told := lessons.wheels_decide(decided):
             sentences.append(told)

@@ -230,7 +230,7 @@ def old_toolchain(built: pd.DataFrame, started: pd.DataFrame, marked: pd.DataFra
                 "size, host": _megabytes(new["size_bytes"]),
                 "size, oldest": _megabytes(old["size_bytes"]),
                 "glibc floor": " → ".join(floors[row["subject_id"]] or "none" for row in (new, old)),
-                "ran in": f"{reached.get(new['subject_id'], '?')} → {reached.get(old['subject_id'], '?')}",
+                "ran in": " → ".join(reached.get(row["subject_id"]) or "?" for row in (new, old)),
             }
         )
     if not rows:

@@ -125,11 +125,16 @@ def updates(build: Build, policy: PackagingPolicy) -> Marked:
             Mark.YES, "the system", f"It runs with the system's libraries{told}", "packaging_builds"
         )
     by = list(dict.fromkeys(str(row["updated_by"]) for row in rows))
-    packaged = [one for one in by if re.match(r"(apt|dnf|the system)\b", one)]
+    packaged = [one for one in by if _by_the_system(one)]
     mark = Mark.YES if len(packaged) == len(by) else Mark.PARTLY if packaged else Mark.BY_HAND
     return Marked(
         mark, first_names(by, 1), f"Its libraries are replaced by: {first_names(by)}", "packaging_contents"
     )
+
+
+def _by_the_system(updated_by: str) -> bool:
+    """Tell whether a package manager of the target does it, with no new build of anything."""
+    return bool(re.match(r"(apt|dnf|the system)\b", updated_by)) and "build" not in updated_by
 
 
 def sbom(build: Build, policy: PackagingPolicy) -> Marked:
@@ -165,7 +170,8 @@ def openssl(build: Build, on: date) -> Marked:
         branch = next((one for one in ends if re.match(rf"{re.escape(one)}(\D|$)", str(row["version"]))), "")
         if not branch:
             unknown.append(str(row["version"]) or "a copy without a version")
-        elif ends[branch] and ends[branch] < on.isoformat():
+        elif ends[branch] and ends[branch] < on.isoformat() and not _by_the_system(str(row["updated_by"])):
+            # What a distribution still maintains in place is not dead, whatever upstream says.
             dead.append(f"{row['version']} ({row['brought_by']}; ended {ends[branch]})")
     if dead:
         why = f"It carries OpenSSL {first_names(dead)}"

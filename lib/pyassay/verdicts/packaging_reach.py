@@ -41,7 +41,7 @@ def system_libraries(build: Build, policy: PackagingPolicy) -> Marked:
     carried = [
         str(row["library"])
         for row in build.tables.get("packaging_contents", ())
-        if row["library"] != "sbom" and row["brought_by"] in ("a wheel", "the packager")
+        if row["library"] != "sbom" and row["brought_by"] != "the Python"
     ]
     without = [run for run in build.counted if not run["has_libraries"]]
     lost = [run for run in without if run["outcome"] == FAILED and _lacks_library(str(run["error_line"]))]

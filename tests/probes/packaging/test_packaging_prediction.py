@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from corpus.hand_packed import GOOD, candidate, read, script
-from pyassay.elf.archived import ArchivedRoot
+from pyassay.elf.archived import ArchivedFile, ArchivedRoot
 from pyassay.elf.closure import Root
 from pyassay.packagers.model import Delivery
 from pyassay.probes.packaging.dependencies import installed_packages, unsatisfied
@@ -106,3 +106,23 @@ def test_of_damaged_files_nothing_is_said(tmp_path, host):
     found = predict(read(candidate(path)), host)
     assert found.runs is not True
     assert isinstance(Path(path), Path)
+
+
+def test_a_shell_that_looks_for_a_python_takes_only_one_that_fits(tmp_path):
+    folder = tmp_path / "app"
+    (folder / "site-packages").mkdir(parents=True)
+    script(folder, "#!/bin/sh\nfor one in python3.99 python3; do command -v $one && exec $one; done\n")
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc")
+    source = tmp_path / "m.c"
+    source.write_text("int nothing;\n")
+    module = folder / "site-packages/m.cpython-399-x86_64-linux-gnu.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", module, source], check=True)
+    one = read(candidate(folder, program="program", delivery=Delivery.FOLDER))
+    assert one.module_pythons == {"3.99"}
+    shell = {"/bin/sh": ArchivedFile(content=b"x")}
+    python3 = {"/usr/bin/python3.11": ArchivedFile(content=b"x")}
+    links = {"/usr/bin/python3": "python3.11"}
+    found = predict(one, Ground(ArchivedRoot(shell | python3, links)))
+    assert found.why == "the Python there is 3.11, its modules are for 3.99"
+    assert predict(one, Ground(ArchivedRoot(shell, {}))).why == "python3.99, which it looks for, is not there"

@@ -153,15 +153,21 @@ class _Weighing:
             program = self._in_path(wanted)
             if program is None:
                 return "", f"{wanted}, which starts it, is not there"
-        number = _NUMBERED.search(PurePosixPath(program).name)
-        pythons = self.read.module_pythons
-        if number and pythons and number[1] not in pythons and program not in self.own:
-            return "", f"the Python there is {number[1]}, its modules are for {', '.join(sorted(pythons))}"
-        if number and program not in self.own and (why := self._too_old(number[1])):
+        if why := self._unfit(program):
             return "", why
         if not self.read.carries_python and PurePosixPath(program).name in {"sh", "dash", "bash"}:
             return self._behind_a_shell(program)
         return program, ""
+
+    def _unfit(self, program: str) -> str:
+        """Say why a Python of the system is not one that the artifact can use."""
+        number = _NUMBERED.search(PurePosixPath(program).name)
+        if number is None or program in self.own:
+            return ""
+        pythons = self.read.module_pythons
+        if pythons and number[1] not in pythons:
+            return f"the Python there is {number[1]}, its modules are for {', '.join(sorted(pythons))}"
+        return self._too_old(number[1])
 
     def _too_old(self, number: str) -> str:
         for name, wanted in self.read.wanted_pythons.items():
@@ -177,10 +183,15 @@ class _Weighing:
         if b"python" not in self.read.head:
             return shell, ""
         wanted = [name for name in names if name.encode() in self.read.head] or names[:1]
+        unfit = ""
         for name in wanted:
-            if (found := self._in_path(name)) is not None:
+            found = self._in_path(name)
+            if found is None:
+                continue
+            unfit = self._unfit(found)
+            if not unfit:
                 return found, ""
-        return "", f"{wanted[0]}, which it looks for, is not there"
+        return "", unfit or f"{wanted[0]}, which it looks for, is not there"
 
     def _in_path(self, name: str) -> str | None:
         builder = self.ground.builder
@@ -204,9 +215,12 @@ class _Weighing:
         if not self.read.carries_python:
             return ""
         for path in walked.files:
-            if str(path) in self.own:
+            # Of what is carried under the same name, the system's own is not loaded.
+            if str(path) in self.own or PurePosixPath(str(path)).name in self.carried:
                 continue
             elf = self.root.elf(str(path))
+            if getattr(elf, "soname", None) in self.carried:
+                continue
             for need in getattr(elf, "version_needs", ()):
                 own = self.carried.get(need.soname)
                 defined = self.own[own].versions if own else frozenset()

@@ -18,6 +18,7 @@ from pyassay.verdicts.model import Level
 __all__ = [
     "BackendsPolicy",
     "CompatibilityPolicy",
+    "InstallersPolicy",
     "PackagingPolicy",
     "PerformancePolicy",
     "Policy",
@@ -169,6 +170,22 @@ class BackendsPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class InstallersPolicy:
+    """The section ``[installers]``.
+
+    Attributes
+    ----------
+    needs : tuple of str
+        ``claim=answer`` of the catalogue of claims: an installer that answers otherwise is bad.
+    ignore : tuple of str
+        Claims that do not count.
+    """
+
+    needs: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the reader requires, question by question."""
 
@@ -179,6 +196,7 @@ class Policy:
     security: SecurityPolicy = SecurityPolicy()
     packaging: PackagingPolicy = PackagingPolicy()
     backends: BackendsPolicy = BackendsPolicy()
+    installers: InstallersPolicy = InstallersPolicy()
 
     @staticmethod
     def load(name: str | Path = "default") -> Policy:
@@ -305,6 +323,19 @@ def _backends(name: str, section: Mapping[str, Any]) -> BackendsPolicy:
     return BackendsPolicy(readers or defaults.readers, most)
 
 
+def _installers(name: str, section: Mapping[str, Any]) -> InstallersPolicy:
+    # Not at the top: the other questions have nothing to do with this catalogue.
+    from pyassay.probes.installers.catalogue import catalogue as claims
+
+    _known(name, section, tuple(field.name for field in fields(InstallersPolicy)))
+    pairs = tuple(f"{key}={answer}" for key, claim in claims().items() for answer in claim.answers)
+    where = "the catalogue of claims"
+    return InstallersPolicy(
+        needs=_texts(name, section, "needs", pairs, where),
+        ignore=_texts(name, section, "ignore", tuple(claims()), where),
+    )
+
+
 def _number(name: str, section: Mapping[str, Any], key: str, default: Any) -> Any:
     value = section.get(key, default)
     if value is default:
@@ -356,4 +387,5 @@ _SECTIONS: Mapping[str, Callable[[str, Mapping[str, Any]], Any]] = {
     "security": _security,
     "packaging": _packaging,
     "backends": _backends,
+    "installers": _installers,
 }

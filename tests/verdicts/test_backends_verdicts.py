@@ -68,6 +68,15 @@ def test_one_that_does_not_build_is_bad_and_one_not_measured_unknown() -> None:
     assert (verdict.level, verdict.headline) == (Level.UNKNOWN, "not measured: no wheels")
 
 
+def test_a_backend_is_not_bad_for_a_project_that_was_written_for_another() -> None:
+    tables = backend_tables()
+    foreign = (
+        tables["backend_outputs"].iloc[:1].assign(project="mine", status="failed", reason="no such file")
+    )
+    outputs = pd.concat([tables["backend_outputs"], foreign], ignore_index=True)
+    assert level({**tables, "backend_outputs": outputs}, "flit-core-4", "application") is Level.GOOD
+
+
 @pytest.mark.parametrize(
     ("table", "cells", "reader", "expected"),
     [

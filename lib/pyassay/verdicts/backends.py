@@ -31,6 +31,8 @@ _OUTSIDE = {
     "readme-outside": "a readme from outside of the project",
     "link-outside": "what a symbolic link out of the project leads to",
 }
+# Projects that were written for every backend.
+_OURS = ("pure", "extension")
 _UNCHECKED = {"unknown-licence": "an unknown licence", "unknown-key": "a misspelt key of [project]"}
 
 
@@ -164,6 +166,17 @@ def findings(tables: Mapping[str, pd.DataFrame], policy: Policy) -> list[Finding
 
 def _builds(one: _Subject) -> Iterator[tuple[str, Reason]]:
     rows = one.rows("backend_outputs")
+    if not one.id.startswith("own-"):
+        # The reader's project was not written for this backend: that it does not build says little of it.
+        exchanged = [row for row in rows if row["project"] not in _OURS]
+        rows = [row for row in rows if row["project"] in _OURS]
+        for row in exchanged:
+            if row["status"] == "failed":
+                where = {"project": str(row["project"]), "artifact": str(row["artifact"])}
+                text = (
+                    f"does not make the {row['artifact']} of {row['project']} as it stands: {row['reason']}"
+                )
+                yield "application", one.reason(Level.GOOD, text, "backend_outputs", **where)
     if not rows:
         yield "", one.reason(Level.UNKNOWN, "nothing was built with it", "backend_outputs")
     for row in rows:

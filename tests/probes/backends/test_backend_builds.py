@@ -8,7 +8,10 @@ import pytest
 from pyassay.probes.backends.building import Rows, Toolchain, build_outputs, initialise_git, repeat
 from pyassay.probes.backends.catalogue import backend_named
 from pyassay.probes.backends.features import try_features
+from pyassay.probes.backends.own_builds import build_own_project
+from pyassay.probes.backends.own_project import read_project
 from pyassay.probes.backends.projects import write_pure
+from pyassay.probes.backends.session import Collected
 from pyassay.probes.backends.timing import TimedBackend, time_builds
 from pyassay.probes.backends.workplace import BuildPlace, NotBuiltError
 
@@ -99,6 +102,32 @@ def test_what_lies_outside_is_let_in_by_some_and_refused_by_others(build_place: 
     assert seen["uv-build"]["dynamic-version"] == "does not"
 
 
+def test_a_readers_project_is_copied_and_built_by_its_own_backend_and_by_others(
+    build_place: BuildPlace, tmp_path: Path
+) -> None:
+    (tmp_path / "src" / "mydemo").mkdir(parents=True)
+    (tmp_path / "src" / "mydemo" / "__init__.py").write_text("")
+    file = tmp_path / "pyproject.toml"
+    file.write_text(
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        '[project]\nname = "mydemo"\nversion = "0.3"\ndescription = "d"\n'
+    )
+    before = file.read_bytes()
+    tools, version = toolchain(build_place, "flit-core")
+    other = TimedBackend(tools, backend_named("flit-core"), version)
+    found = Collected()
+    build_own_project(build_place, read_project(tmp_path), [other], found)
+    outputs = {(row["subject_id"], row["artifact"]): row for row in found.rows["backend_outputs"]}
+    assert {row["status"] for row in outputs.values()} == {"built"}, outputs
+    assert outputs["own-mydemo", "wheel"]["generator"].startswith("hatchling")
+    assert outputs[tools.subject_id, "wheel"]["generator"].startswith("flit")
+    assert [row["same"] for row in found.rows["backend_repeats"] if row["epoch_set"]] == [True] * 4
+    assert [one.id for one in found.subjects] == ["own-mydemo"]
+    assert file.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pyproject.toml", "src"]
+
+
+@pytest.mark.slow
 def test_builds_are_timed_in_turns_and_the_reference_twice(build_place: BuildPlace) -> None:
     taking_part = []
     for name in ("flit-core", "uv-build"):

@@ -12,7 +12,6 @@ from pyassay.probes.backends.catalogue import normalised
 from pyassay.probes.backends.outputs import failed_output
 from pyassay.probes.backends.own_project import OwnProject, ProjectError, copied, exchanged
 from pyassay.probes.backends.projects import Sample
-from pyassay.probes.backends.settings import Settings
 from pyassay.probes.backends.workplace import BuildPlace, NotBuiltError
 from pyassay.subjects.model import Artifact, SubjectKind
 
@@ -30,7 +29,6 @@ def build_own_project(
     own: OwnProject,
     others: Sequence[TimedBackend],
     found: Collected,
-    settings: Settings,
 ) -> None:
     """Build a copy of the reader's project with every backend that can, and record what came out."""
     subject_id = f"own-{normalised(own.name)}"
@@ -74,7 +72,6 @@ def build_own_project(
     found.subjects.append(
         Artifact(subject_id, label, SubjectKind.TOOL, Path(), "backend", None, reason or None)
     )
-    del settings
 
 
 def _exchange(place: BuildPlace, own: OwnProject, original: Path, other: TimedBackend, rows: Rows) -> None:

@@ -131,7 +131,7 @@ class Session:
             self.found.subjects.sort(key=lambda artifact: order.get(artifact.id, len(order)))
             if own is not None:
                 self._tell(2, f"the project {own.name}")
-                build_own_project(place, own, timed, self.found, self.settings)
+                build_own_project(place, own, timed, self.found)
             self._tell(3, "timings")
             if timed and self.settings.budget_s > 0:
                 self._time(place, timed)

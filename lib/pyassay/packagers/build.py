@@ -98,6 +98,9 @@ def build_form(
     words = [_RECIPE, project.digest, project.module, project.entry_point, project.script, inputs.digest]
     words += [inputs.kind, form.name, *module.TOOL.requirements, *_sources(cast("ModuleType", module))]
     words += [python_identity(inputs.python), str(epoch)]
+    # Of those that put something of the user's, or no module, into the artifact.
+    identity = getattr(module, "identity", None)
+    words += identity(form, cache) if identity is not None else ()
     key = f"{form.name}-{digest_of_words(words)[:16]}"
     entry = root / "builds" / (key if attempt == 1 else f"{key}.{attempt}")
     found = None if anew else _kept(entry, form, timeout_s)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COSTS", "costs", "judge"]
 
+Leads = Mapping[tuple[str, str], Times]
+"""By cache and part: how many times pip takes as long."""
+
 _NAMED = 2
 _CONFUSIONS = (
     *("confusion_extra_internal", "confusion_extra_public", "confusion_transitive"),
@@ -35,7 +38,8 @@ COSTS: Mapping[str, Mapping[str, Level]] = {
     # A public package in place of the internal one.
     **{key: {"public": Level.CAUTION} for key in _CONFUSIONS},
     # What another place is, or another time, than one expects.
-    "no_environment": {"global": Level.CAUTION},
+    "no_environment": {"global": Level.CAUTION, "refuses": Level.CAUTION},
+    "version_only_public": {"stops": Level.CAUTION},
     "environment_above": {"environment": Level.CAUTION},
     "environment_in_folder": {"environment": Level.CAUTION},
     "require_virtualenv": {"ignored": Level.CAUTION},
@@ -59,7 +63,7 @@ COSTS: Mapping[str, Mapping[str, Level]] = {
     "breaks_installed": {"silent": Level.CAUTION},
     "requested_recorded": {"all": Level.CAUTION, "none": Level.CAUTION, "wrong": Level.CAUTION},
 }
-"""By claim: the answers that cost something, and how they are judged."""
+"""By claim: the answers that cost something, and how they are judged; what costs most comes first."""
 
 
 def costs(tables: Mapping[str, pd.DataFrame], policy: Policy) -> pd.DataFrame:
@@ -96,6 +100,7 @@ def judge(tables: Mapping[str, pd.DataFrame], policy: Policy, on: date) -> list[
     found = costs(tables, policy)
     measured = set(tables["installer_answers"]["subject_id"]) | set(tables["installer_samples"]["subject_id"])
     subjects = tables["subjects"]
+    leads = {(row["cache"], row["what"]): row["times"] for row in parts(tables) if row["times"] is not None}
     verdicts = []
     for row in subjects[subjects["kind"] == "tool"].to_dict("records"):
         subject = str(row["subject_id"])
@@ -112,10 +117,10 @@ def judge(tables: Mapping[str, pd.DataFrame], policy: Policy, on: date) -> list[
             )
             continue
         own = found[found["subject_id"] == subject]
-        reasons = [*_speed_reasons(tables, subject, measured), *_cost_reasons(own)]
+        reasons = [*_speed_reasons(leads, subject, measured), *_cost_reasons(own)]
         level = Level.worst(reason.level for reason in reasons)
         verdicts.append(
-            Verdict(subject, "installers", level, _headline(tables, subject, measured, own), tuple(reasons))
+            Verdict(subject, "installers", level, _headline(leads, subject, measured, own), tuple(reasons))
         )
     return verdicts
 
@@ -133,11 +138,7 @@ def _cost_reasons(own: pd.DataFrame) -> list[Reason]:
     ]
 
 
-def _by_part(tables: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], Times]:
-    return {(row["cache"], row["what"]): row["times"] for row in parts(tables) if row["times"] is not None}
-
-
-def _speed_reasons(tables: Mapping[str, pd.DataFrame], subject: str, measured: set[str]) -> list[Reason]:
+def _speed_reasons(leads: Leads, subject: str, measured: set[str]) -> list[Reason]:
     if subject != newest(measured, "uv"):
         return []
     return [
@@ -147,34 +148,38 @@ def _speed_reasons(tables: Mapping[str, pd.DataFrame], subject: str, measured: s
             "installer_samples",
             {"cache": cache},
         )
-        for (cache, what), times in _by_part(tables).items()
+        for (cache, what), times in leads.items()
     ]
 
 
-def _headline(tables: Mapping[str, pd.DataFrame], subject: str, measured: set[str], own: pd.DataFrame) -> str:
+def _headline(leads: Leads, subject: str, measured: set[str], own: pd.DataFrame) -> str:
     price = f"integration cost: {_price(own)}"
-    found = _by_part(tables)
     family = family_of(subject)
     if subject == newest(measured, family):
-        if family == "uv" and (fast := _why_fast(found)):
+        if family == "uv" and (fast := _why_fast(leads)):
             return f"{fast}; {price}"
-        slow = found.get(("warm", "compiling"), found.get(("cold", "compiling")))
+        slow = leads.get(("warm", "compiling"), leads.get(("cold", "compiling")))
         if family == "pip" and slow is not None and slow.low > 1:
             return f"takes {slow.centre:.2g} times as long for compiling what it installs; {price}"
     return price
 
 
 def _price(own: pd.DataFrame) -> str:
-    faults = [catalogue()[claim].title for claim in own.loc[own["level"] == "bad", "claim"]]
-    other = int((own["level"] != "bad").sum())
-    known = f"{other} thing{'' if other == 1 else 's'} to know"
-    if not faults:
-        return known
-    named = ", ".join(faults[:_NAMED]) + (f" and {len(faults) - _NAMED} more" if faults[_NAMED:] else "")
-    return f"{len(faults)} fault{'' if len(faults) == 1 else 's'} ({named}), {known}"
+    order = list(COSTS)
+    ranked = sorted(
+        own.to_dict("records"), key=lambda row: order.index(row["claim"]) if row["claim"] in COSTS else 0
+    )
+    told = []
+    for is_fault, one, many in ((True, "fault", "faults"), (False, "thing to know", "things to know")):
+        titles = [catalogue()[row["claim"]].title for row in ranked if (row["level"] == "bad") is is_fault]
+        if titles:
+            rest = f" and {len(titles) - _NAMED} more" if titles[_NAMED:] else ""
+            named = ", ".join(titles[:_NAMED])
+            told.append(f"{len(titles)} {one if len(titles) == 1 else many} ({named}{rest})")
+    return ", ".join(told) or "none was found"
 
 
-def _why_fast(found: Mapping[tuple[str, str], Times]) -> str:
+def _why_fast(found: Leads) -> str:
     """Return why uv is fast, from what was measured: compiling, links, and the rest."""
     cache = "warm" if ("warm", "in all") in found else "cold"
     in_all = found.get((cache, "in all"))

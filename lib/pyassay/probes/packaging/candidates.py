@@ -78,7 +78,8 @@ class Candidate:
             path,
             self.form.name,
             path.stat().st_size if self.built is not None and path.is_file() else None,
-            None if self.built is not None else self.reason or self.status,
+            # What is not to be had here is a row with a reason, and no fault of the run.
+            self.reason or self.status if self.status == "failed" else None,
         )
 
     @property

@@ -68,11 +68,17 @@ ENVIRONMENTS = (
     ),
     Environment("empty"),
     *(
-        Environment(f"{distribution} with its builder's Python", distribution, suite, has_builder=True)
-        for distribution, suite in _RELEASES
+        Environment(
+            f"{distribution} with its builder's Python{' and libraries' if libraries else ''}",
+            distribution,
+            suite,
+            has_libraries=libraries,
+            has_builder=True,
+        )
+        for (distribution, suite), libraries in itertools.product(_RELEASES, (False, True))
     ),
 )
-"""Thirteen places for every artifact; the last three only for those that do not carry a Python."""
+"""Thirteen places for every artifact; the last six only for those that do not carry a Python."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Built twice, in two folders, one after the other: whether the bytes are the same, else where not."""
+"""Built twice in the same folder, one after the other: whether the bytes are the same, else where not."""
 
 from __future__ import annotations
 

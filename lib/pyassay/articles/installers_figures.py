@@ -14,6 +14,7 @@ from pyassay import tables
 from pyassay.articles.question import groups, said
 from pyassay.charts_packaging import sign_matrix
 from pyassay.probes.installers.catalogue import catalogue
+from pyassay.verdicts.installers_speed import digits
 
 __all__ = ["SITUATIONS", "Chart", "first_starts", "index_order", "races", "speed"]
 
@@ -69,10 +70,11 @@ def speed(rows: pd.DataFrame, names: Mapping[str, str], *, name: str, cache: str
 
 def _slowest(drawn: list[dict[str, Any]]) -> str:
     """Return what takes longest, as far as that can be told."""
-    last = max(drawn, key=lambda row: float(row["low"]))
-    if not last["low"] > 1:
+    certain = [row for row in drawn if row["low"] > 1]
+    if not certain:
         return "nothing takes certainly longer than the reference"
-    return f"{last['label']} takes {last['ratio']:.2g} times as long"
+    last = max(certain, key=lambda row: float(row["ratio"]))
+    return f"{last['label']} takes {digits(last['ratio'])} times as long"
 
 
 def _way(row: Mapping[Hashable, Any]) -> str:

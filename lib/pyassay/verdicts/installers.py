@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyassay.probes.installers.catalogue import catalogue
 from pyassay.verdicts.installers_claims import answers, family_of, newest
-from pyassay.verdicts.installers_speed import Times, parts
+from pyassay.verdicts.installers_speed import Times, digits, parts
 from pyassay.verdicts.model import Level, Reason, Verdict, unanswered
 from pyassay.verdicts.policy import Policy
 
@@ -160,7 +160,7 @@ def _headline(leads: Leads, subject: str, measured: set[str], own: pd.DataFrame)
             return f"{fast}; {price}"
         slow = leads.get(("warm", "compiling"), leads.get(("cold", "compiling")))
         if family == "pip" and slow is not None and slow.low > 1:
-            return f"takes {slow.centre:.2g} times as long for compiling what it installs; {price}"
+            return f"takes {digits(slow.centre)} times as long for compiling what it installs; {price}"
     return price
 
 
@@ -181,20 +181,22 @@ def _price(own: pd.DataFrame) -> str:
 
 def _why_fast(found: Leads) -> str:
     """Return why uv is fast, from what was measured: compiling, links, and the rest."""
-    cache = "warm" if ("warm", "in all") in found else "cold"
-    in_all = found.get((cache, "in all"))
-    if in_all is None:
+    leads = {cache: found[cache, "in all"] for cache in ("cold", "warm") if (cache, "in all") in found}
+    if not leads:
         return ""
-    if in_all.low <= 1:
-        return f"not faster than pip with a {cache} cache"
-    fast = f"{in_all.centre:.2g} times as fast as pip with a {cache} cache"
+    faster = {cache: times for cache, times in leads.items() if times.low > 1}
+    if not faster:
+        return f"not certainly faster than pip with a {' or a '.join(leads)} cache"
+    told = [f"{digits(times.centre)} times with a {cache} cache" for cache, times in faster.items()]
+    fast = f"faster than pip, {' and '.join(told)}"
+    cache = list(faster)[-1]
     reasons = []
     if (compiling := found.get((cache, "compiling"))) and compiling.low > 1:
-        reasons.append(f"does not compile ({compiling.centre:.2g} times)")
+        reasons.append(f"does not compile ({digits(compiling.centre)} times)")
     if (links := found.get((cache, "links, not copies"))) and links.low > 1:
-        reasons.append(f"links ({links.centre:.2g} times)")
+        reasons.append(f"links ({digits(links.centre)} times)")
     if reasons:
         fast += f", also because it {' and '.join(reasons)}"
     if both := found.get((cache, "compiling on both sides")):
-        fast += f"; {both.centre:.2g} times where both compile"
+        fast += f"; {digits(both.centre)} times where both compile"
     return fast

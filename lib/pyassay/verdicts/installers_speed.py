@@ -25,6 +25,7 @@ __all__ = [
     "SPEED_CLAIMS",
     "Times",
     "between",
+    "digits",
     "imports",
     "judged_set",
     "parts",
@@ -77,7 +78,18 @@ class Times:
     blocks: int
 
     def __str__(self) -> str:
-        return f"{self.centre:.3g} times ({self.low:.3g} to {self.high:.3g})"
+        low, high = digits(self.low, 3), digits(self.high, 3)
+        return f"{digits(self.centre, 3)} times ({low} to {high})"
+
+
+def digits(number: float, significant: int = 2) -> str:
+    """Return a number with so many significant digits, never with an exponent.
+
+    >>> digits(139.2), digits(2.138), digits(0.04567)
+    ('140', '2.1', '0.046')
+    """
+    rounded = float(f"{number:.{significant}g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 10**significant else f"{rounded:.{significant}g}"
 
 
 def _measured(samples: pd.DataFrame) -> list[tuple[tuple[str, str, float], pd.DataFrame, str]]:
@@ -350,8 +362,8 @@ def _first_import(tables: Mapping[str, pd.DataFrame]) -> tuple[str, str]:
     if not len(first):
         return _UNKNOWN
     row = first.sort_values("median_s").iloc[-1]
-    why = f"the first start takes {row['ratio']:.3g} times as long ({row['median_s']:.2f} s)"
+    why = f"the first start takes {digits(row['ratio'], 3)} times as long ({row['median_s']:.2f} s)"
     own = never[never["set"] == row["set"]].dropna(subset=["ratio"]) if len(never) else never
     if len(own):
-        why += f"; where nothing may be written, every start {own['ratio'].iloc[0]:.3g} times"
+        why += f"; where nothing may be written, every start {digits(own['ratio'].iloc[0], 3)} times"
     return ("yes" if row["ratio_low"] > 1 else "no"), why

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pyassay.packagers import packager
+from pyassay.packagers.appimage_runtime import IMAGE
 from pyassay.packagers.model import Built, Form, InputKind, Inputs, Project
 from pyassay.packagers.wheels import InputsUnavailable, make_inputs
 from pyassay.packagers.wheels import project as read_project
 from pyassay.packagers.workshop import Workshop
+from pyassay.places.container import Engine, EngineError
 from pyassay.subjects.model import Interpreter
 
 _PURE = Path(__file__).parents[2] / "data" / "patient" / "pure"
@@ -23,6 +27,19 @@ Build = Callable[..., Built]
 @pytest.fixture(scope="session")
 def pure_patient() -> Project:
     return read_project(_PURE)
+
+
+@pytest.fixture(scope="session")
+def why_no_appimage_runtime() -> str:
+    """Say why our runtime cannot be compiled in seconds: no engine, or none of its image."""
+    wanted = re.sub(r"[^A-Za-z0-9_.:-]", "-", IMAGE)
+    try:
+        with Engine.connect() as engine:
+            if engine.has_image(wanted) or os.environ.get("PYASSAY_BUILD_SLOW") == "1":
+                return ""
+    except EngineError as error:
+        return str(error)
+    return f"the engine has no {wanted}, which takes minutes: pyassay images build {IMAGE}"
 
 
 @pytest.fixture(scope="session")

@@ -227,7 +227,7 @@ static int unpack_and_run(char **argv)
     fresh_folder(folder, sizeof folder, "appimage_extracted_", name);
     if (unpack(folder, NULL) != 0) {
         remove_folder(folder);
-        end("Failed to extract AppImage");
+        exit(NOT_STARTED);
     }
     pid_t child = fork();
     if (child < 0)

@@ -24,20 +24,30 @@ from pyassay.packagers.workshop import ToolMissingError
 if TYPE_CHECKING:
     from pyassay.packagers.workshop import Workshop
 
-__all__ = ["RUNTIME", "SOURCE", "Runtime", "given_runtime", "runtime", "runtime_identity", "why_no_runtime"]
+__all__ = [
+    "IMAGE",
+    "RUNTIME",
+    "SOURCE",
+    "Runtime",
+    "given_runtime",
+    "runtime",
+    "runtime_identity",
+    "why_no_runtime",
+]
 
 RUNTIME = "PYASSAY_APPIMAGE_RUNTIME"
 """Variable: a runtime file of AppImage type 2, as its project releases it (``runtime-x86_64``)."""
 SOURCE = Path(__file__).with_name("appimage_runtime.c")
 
 _LIBRARIES = ("libsquashfuse-dev", "libfuse3-dev", "zlib1g-dev", "libzstd-dev", "liblzma-dev", "liblz4-dev")
-_IMAGE = "debian:bookworm+" + ",".join(("gcc", "libc6-dev", *_LIBRARIES, "liblzo2-dev"))
+IMAGE = "debian:bookworm+" + ",".join(("gcc", "libc6-dev", *_LIBRARIES, "liblzo2-dev"))
+"""Where ours is compiled, as ``pyassay images build`` names it."""
 # The order is that of a static linker: who needs comes before what is needed.
 _LINKED = ("squashfuse_ll", "squashfuse", "fuse3", "lzma", "zstd", "z", "lz4", "lzo2", "pthread")
 _MADE = "/tmp/runtime"  # noqa: S108
 _OPTIONS = f"-std=gnu11 -O2 -Wall -Wextra -static -s -o {_MADE} -x c - -x none"
 _COMPILE = f"gcc {_OPTIONS} {' '.join(f'-l{name}' for name in _LINKED)}"
-_HOW = f"# in {_IMAGE}: {_COMPILE.replace(_MADE, 'RUNTIME')} < appimage_runtime.c"
+_HOW = f"# in {IMAGE}: {_COMPILE.replace(_MADE, 'RUNTIME')} < appimage_runtime.c"
 _COMPILE_S = 300.0
 _MAX_BYTES = 64 << 20
 # Bytes 8 to 10 of an AppImage, in the padding of ELF's identification.
@@ -81,7 +91,7 @@ def why_no_runtime(cache: Path | None = None) -> str:
         return _why_none(given)
     if _kept(_own(cache)) is not None:
         return ""
-    why = why_no_container(_IMAGE)
+    why = why_no_container(IMAGE)
     return f"a runtime: none is given ({RUNTIME}=FILE), and ours cannot be compiled: {why}" if why else ""
 
 
@@ -124,7 +134,7 @@ def _own(cache: Path | None) -> Path:
     except OSError as error:
         raise BuildError(f"{SOURCE.name}: {error.strerror}") from error
     machine = os.uname().machine
-    key = digest_of_words([source, _IMAGE, _COMPILE, machine])[:16]
+    key = digest_of_words([source, IMAGE, _COMPILE, machine])[:16]
     return cache_root(cache) / "packaging" / "appimage" / f"own-{machine}-{key}"
 
 
@@ -141,10 +151,10 @@ def _compile(file: Path, workshop: Workshop) -> Runtime:
     """Compile ours in a container: its source goes in by one stream and the program comes out by another."""
     from pyassay.places.container import Engine, EngineError
 
-    workshop.say(f"the runtime, in a container of {_IMAGE}: {_COMPILE} < {SOURCE.name}")
+    workshop.say(f"the runtime, in a container of {IMAGE}: {_COMPILE} < {SOURCE.name}")
     try:
         with Engine.connect() as engine:
-            base = ready_image(engine, _IMAGE, workshop)
+            base = ready_image(engine, IMAGE, workshop)
             done = engine.run(
                 base.name,
                 ["/bin/sh", "-c", f"{_COMPILE} >&2 && exec cat {_MADE}"],

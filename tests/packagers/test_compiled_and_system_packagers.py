@@ -1,4 +1,4 @@
-"""Nuitka, dh-virtualenv, AppImage, PyOxidizer: their commands and reasons; real builds if there is time."""
+"""Nuitka, dh-virtualenv, PyOxidizer: their commands and reasons; real builds if there is time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pyassay.packagers import appimage, dh_virtualenv, nuitka, pyoxidizer
+from pyassay.packagers import dh_virtualenv, nuitka, pyoxidizer
 from pyassay.packagers.model import BuildError, Built, Inputs, Project
 from pyassay.packagers.workshop import Workshop
 
@@ -35,6 +35,21 @@ def test_nuitka_is_told_of_data_and_metadata(pure_patient: Project) -> None:
         assert {"--include-package-data=patient", "--include-distribution-metadata=patient"} <= set(argv)
         assert f"--output-filename={program}" in argv
         assert argv[-1] == "start.py"
+
+
+def test_what_came_from_ccache_is_told_as_nuitka_says_it() -> None:
+    compiled = "Nuitka-Scons: Compiled 36 C files using ccache"
+    result = "Nuitka-Scons: Cached C files (using ccache) with result"
+    for said, told in (
+        ("nothing of it", {}),
+        (f"{compiled}.\n", {"from ccache": "0 of 36 files"}),
+        (f"{compiled} with 36 cache hits.\n", {"from ccache": "36 of 36 files"}),
+        (
+            f"{compiled}.\n{result} 'cache hit': 25\n{result} 'cache miss': 11\n",
+            {"from ccache": "25 of 36 files"},
+        ),
+    ):
+        assert nuitka._ccache(said) == told
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -67,23 +82,6 @@ def test_debians_files_name_the_package_and_nothing_of_it_is_in_the_rules(
     assert (debian / "rules").stat().st_mode & 0o100
 
 
-def test_an_appimage_without_runtime_says_what_it_lacks(
-    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv(appimage.RUNTIME, raising=False)
-    reason = appimage.available(appimage.FORMS[0], workshop)
-    assert appimage.RUNTIME in reason
-    assert "\n" not in reason
-    wrong = tmp_path / "runtime"
-    wrong.write_bytes(b"\x7fELF" + bytes(60))
-    monkeypatch.setenv(appimage.RUNTIME, str(wrong))
-    reason = appimage.available(appimage.FORMS[0], workshop)
-    assert "mksquashfs" in reason if shutil.which("mksquashfs") is None else "not a runtime" in reason
-    wrong.write_bytes(b"\x7fELF" + bytes(4) + b"AI\x02" + bytes(60))
-    if shutil.which("mksquashfs") is not None:
-        assert appimage.available(appimage.FORMS[0], workshop) == ""
-
-
 def test_pyoxidizer_says_all_that_it_lacks(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,19 +104,6 @@ def test_pyoxidizers_recipe_quotes_paths(pure_patient: Project, tmp_path: Path) 
 
 @pytest.mark.skipif(shutil.which("mksquashfs") is None, reason="mksquashfs is not installed")
 @pytest.mark.slow
-def test_an_appimage_is_a_runtime_with_an_image_behind_it(
-    build_pure: Callable[..., Built], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runtime = tmp_path / "runtime"
-    runtime.write_bytes(b"\x7fELF" + bytes(4) + b"AI\x02" + bytes(4085))
-    monkeypatch.setenv(appimage.RUNTIME, str(runtime))
-    built = build_pure(appimage.FORMS[1])
-    data = built.path.read_bytes()
-    assert data.startswith(runtime.read_bytes())
-    assert data[4096:4100] == b"hsqs"
-    assert dict(built.environment) == {"APPIMAGE_EXTRACT_AND_RUN": "1"}
-
-
 @slow_build
 def test_nuitkas_folder_works(build_pure: Callable[..., Built], pure_patient: Project) -> None:
     built = build_pure(nuitka.FORMS[0])

@@ -44,7 +44,8 @@ cp -r "$cache" "$NUITKA_CACHE_DIR"
 "$@"
 rm -rf made/*.build
 """
-_HITS = re.compile(r"Compiled (\d+) C files using ccache(?: with (\d+) cache hits)?")
+_FILES = re.compile(r"Compiled (\d+) C files using ccache(?: with (\d+) cache hits)?")
+_HITS = re.compile(r"using ccache\) with result 'cache hit(?: \([a-z]+\))?': (\d+)")
 _START = "import sys\n\nfrom {module} import {name}\n\nsys.exit({attribute}())\n"
 
 
@@ -164,8 +165,11 @@ def _application(site: Path, tools: ToolEnvironment, inputs: Inputs, workshop: W
 
 def _ccache(said: str) -> dict[str, str]:
     """Return how much of the compiling came from an earlier build: it decides how long it took."""
-    found = _HITS.search(said)
-    return {"from ccache": f"{found[2] or 0} of {found[1]} files"} if found else {}
+    found = _FILES.search(said)
+    if found is None:
+        return {}
+    hits = int(found[2] or 0) or sum(int(number) for number in _HITS.findall(said))
+    return {"from ccache": f"{hits} of {found[1]} files"}
 
 
 def _compile_in_container(

@@ -44,8 +44,8 @@ cp -r "$cache" "$NUITKA_CACHE_DIR"
 "$@"
 rm -rf made/*.build
 """
-_FILES = re.compile(r"Compiled (\d+) C files using ccache(?: with (\d+) cache hits)?")
-_HITS = re.compile(r"using ccache\) with result 'cache hit(?: \([a-z]+\))?': (\d+)")
+_FILES = re.compile(r"Compiled (\d+) C files using ccache")
+_HITS = re.compile(r"using ccache\) with result 'cache hit': (\d+)")
 _START = "import sys\n\nfrom {module} import {name}\n\nsys.exit({attribute}())\n"
 
 
@@ -168,8 +168,8 @@ def _ccache(said: str) -> dict[str, str]:
     found = _FILES.search(said)
     if found is None:
         return {}
-    hits = int(found[2] or 0) or sum(int(number) for number in _HITS.findall(said))
-    return {"from ccache": f"{hits} of {found[1]} files"}
+    hits = _HITS.search(said)
+    return {"from ccache": f"{hits[1] if hits else 0} of {found[1]} files"}
 
 
 def _compile_in_container(

@@ -28,8 +28,8 @@ TOOL = ToolFacts(
     name="AppImage (mksquashfs and a runtime file)",
     requirements=(),
     licence="GPL-2.0-or-later",
-    licence_source="mksquashfs: debian/copyright of squashfs-tools; a given runtime file has its own licence, "
-    "and our own runtime is linked with lzo, which has the same one",
+    licence_source="mksquashfs: debian/copyright of squashfs-tools; a given runtime has its own licence, and "
+    "ours is linked with lzo, which has this one, too",
 )
 _ICON = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"/>\n'
 

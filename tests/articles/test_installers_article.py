@@ -114,6 +114,13 @@ def test_a_claim_stands_beside_its_answers_and_its_proof() -> None:
     assert "uv: seen of file_tampered" in text
 
 
+def test_a_claim_on_speed_stands_beside_seconds() -> None:
+    lines = article("full").claims("speed").text.splitlines()
+    warm = next(line for line in lines if line.startswith("With a warm cache uv takes a fraction"))
+    cells = re.findall(r"\d+(?:\.\d+)? s\b", warm)
+    assert cells[:3] == ["0.51 s", "0.61 s", "64 s"]
+
+
 def test_an_unknown_part_is_refused() -> None:
     with pytest.raises(KeyError, match="no such part"):
         article("full").claims("rumours")

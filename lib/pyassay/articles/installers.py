@@ -15,7 +15,7 @@ from pyassay.probes.installers import GROUPS
 from pyassay.reference import load
 from pyassay.verdicts import installers as rules
 from pyassay.verdicts.installers_claims import Held, answers, claims, family_of, newest
-from pyassay.verdicts.installers_speed import imports, judged_set, parts, speeds
+from pyassay.verdicts.installers_speed import digits, imports, judged_set, parts, speeds
 from pyassay.verdicts.model import Verdict
 from pyassay.verdicts.paired import Measure
 
@@ -142,7 +142,11 @@ class InstallersArticle(QuestionArticle):
             rows.append(
                 {
                     "claim": row["statement"],
-                    **{self._names[subject]: _said(found.get(subject)) for subject in columns},
+                    **{
+                        self._names[subject]: _said(found.get(subject))
+                        or self._seconds(str(row["claim"]), subject)
+                        for subject in columns
+                    },
                     "still true?": row["still_true"] + (" (it changed)" if row["changed"] is True else ""),
                     "because": row["why"] if not len(own) else "",
                     "what proves it": self._proof(found),
@@ -160,6 +164,20 @@ class InstallersArticle(QuestionArticle):
         told = own[own["answer"] != "not applicable"]
         there = set(told["subject_id"])
         return [subject for subject in self._labels.index if subject in there]
+
+    def _seconds(self, claim: str, subject: str) -> str:
+        """Return what an installation takes that a claim on speed is about; empty: none was timed."""
+        cache, compiles = _TIMED.get(claim, ("", None))
+        wanted = (family_of(subject) == "pip") if compiles is None else compiles
+        rows = self.timed[
+            (self.timed["subject_id"] == subject)
+            & (self.timed["cache"] == cache)
+            & (self.timed["set"] == judged_set(self.evidence.tables, cache))
+            & (self.timed["bytecode"] == wanted)
+        ]
+        plain = rows[(rows["link_mode"] == "default") | (family_of(subject) == "pip")]
+        nearest = plain.sort_values("latency_ms")["median_s"].dropna()
+        return f"{digits(float(nearest.iloc[0]))} s" if len(nearest) else ""
 
     def _proof(self, found: dict[str, dict[str, Any]]) -> str:
         """Return what the newest of each family said; one line."""
@@ -488,6 +506,12 @@ class InstallersArticle(QuestionArticle):
 Article = InstallersArticle
 
 _SHOWN = 160
+# The cache that a claim on speed is about, and whether modules are compiled; None: as the installer comes.
+_TIMED: dict[str, tuple[str, bool | None]] = {
+    "speed_cold": ("cold", None),
+    "speed_warm": ("warm", None),
+    "speed_compiled": ("warm", True),
+}
 _HELD = {
     Held.YES: ("holds", "hold"),
     Held.PARTLY: ("holds in part", "hold in part"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -426,3 +427,14 @@ def test_command_lists_and_builds(engine, image):
         assert done.returncode == 3
         assert "was there" in done.stdout
         assert "pyassay: nonsense: not a name" in done.stderr
+
+
+def test_a_long_list_of_packages_makes_a_tag_that_an_engine_takes() -> None:
+    assert base_images.image_name("debian:bookworm") == "debian:bookworm"
+    assert base_images.image_name("debian:bookworm+g++,libc6-dev") == "debian:bookworm-g---libc6-dev"
+    packages = ",".join(f"libsomething{number}-dev" for number in range(20))
+    one = base_images.image_name(f"debian:bookworm+{packages}")
+    other = base_images.image_name(f"debian:bookworm+{packages},more")
+    assert one != other, "what was cut off must still tell them apart"
+    for name in (one, other):
+        assert re.fullmatch(r"debian:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import shlex
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -70,10 +69,11 @@ def why_no_container(image: str) -> str:
     """
     import shutil
 
+    from pyassay.places.base_images import image_name
+
     try:
         with Engine.connect(answer_s=_ANSWER_S) as engine:
-            # A tag cannot hold the signs of a list of packages.
-            if engine.has_image(re.sub(r"[^A-Za-z0-9_.:-]", "-", image)):
+            if engine.has_image(image_name(image)):
                 return ""
     except EngineError as error:
         return str(error)

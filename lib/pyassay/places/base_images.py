@@ -7,6 +7,7 @@ is returned.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import os
 import re
@@ -35,13 +36,14 @@ from pyassay.places.container_errors import one_line
 from pyassay.places.host import clean_environment
 from pyassay.places.interruption import unwound_by_signals
 
-__all__ = ["BaseImage", "BaseImageError", "build"]
+__all__ = ["BaseImage", "BaseImageError", "build", "image_name"]
 
 _NAME = re.compile(
     r"(?P<base>(?P<distribution>[a-z][a-z0-9]{0,30}):(?P<suite>[a-z0-9][a-z0-9.-]{0,60}))"
     r"(?:\+(?P<packages>[a-z0-9][a-z0-9.+-]*(?:,[a-z0-9][a-z0-9.+-]*)*))?"
 )
 _LABEL = "pyassay.base"
+_TAG_LENGTH = 128
 _FOLDER = "pyassay-image-"
 _RELEASE_BYTES = 16 << 10
 _STATUS_BYTES = 64 << 20
@@ -177,8 +179,7 @@ def build(
                 )
             )
         packages = tuple(filter(None, (match["packages"] or "").split(",")))
-        # A tag cannot hold the signs of g++ or a comma.
-        name = re.sub(r"[^A-Za-z0-9_.:-]", "-", f"{match['base']}{''.join(f'-{one}' for one in packages)}")  # noqa: PLW2901
+        name = image_name(name)  # noqa: PLW2901
         if not rebuild and engine.has_image(name):
             tell(number + 1, len(names), f"{name}: is there")
             yield _present(engine, name, match["suite"])
@@ -190,6 +191,20 @@ def build(
         wanted = _Wanted(name, match["distribution"], match["suite"], packages)
         yield _build(engine, wanted, keyring, timeout_s, step, apt_folder)
         tell(number + 1, len(names), f"{name}: done")
+
+
+def image_name(recipe: str) -> str:
+    """Return what the image is called that is built from a name with packages.
+
+    ``debian:bookworm+python3`` becomes ``debian:bookworm-python3``. A tag cannot hold the signs of ``g++``
+    or a comma, nor more than 128 of any: a long list ends in a digest of itself.
+    """
+    name = re.sub(r"[^A-Za-z0-9_.:-]", "-", recipe)
+    repository, _, tag = name.partition(":")
+    if len(tag) <= _TAG_LENGTH:
+        return name
+    digest = hashlib.sha256(recipe.encode()).hexdigest()[:12]
+    return f"{repository}:{tag[: _TAG_LENGTH - len(digest) - 1]}-{digest}"
 
 
 def _present(engine: Engine, name: str, suite: str) -> BaseImage:

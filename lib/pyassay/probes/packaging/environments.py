@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
-from pyassay.places.base_images import BaseImageError, build
+from pyassay.places.base_images import BaseImageError, build, image_name
 from pyassay.places.container import Engine, EngineError, NoEngineError
 from pyassay.probes.packaging.rooms import Rooms
 
@@ -52,7 +52,7 @@ class Environment:
     @property
     def image(self) -> str:
         """Return the image's name in the engine."""
-        return self.recipe.replace("+", "-").replace(",", "-") or EMPTY
+        return image_name(self.recipe) if self.recipe else EMPTY
 
 
 def _debian(distribution: str, suite: str, *, python: bool, libraries: bool) -> Environment:

@@ -8,9 +8,10 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from pyassay import charts_backends, tables
+from pyassay import tables
 from pyassay.articles.question import first_few, said
-from pyassay.charts_packaging import sign_matrix
+from pyassay.charts import backends as charts
+from pyassay.charts.signs import sign_matrix
 from pyassay.reference import load
 from pyassay.theme import LEVEL_COLOURS, SERIES
 from pyassay.verdicts.backends import READERS
@@ -107,7 +108,7 @@ def closures(rows: pd.DataFrame, crates: pd.DataFrame, labels: Mapping[str, str]
         "have to be there before a wheel can be built"
     )
     frame["_order"] = frame["label"].map({label: place for place, label in enumerate(totals.index)})
-    return charts_backends.closure_sizes(frame.sort_values("_order", kind="stable"), finding=finding)
+    return charts.closure_sizes(frame.sort_values("_order", kind="stable"), finding=finding)
 
 
 def platforms(rows: pd.DataFrame, labels: Mapping[str, str]) -> Chart:
@@ -164,7 +165,7 @@ def times(rows: pd.DataFrame, labels: Mapping[str, str], *, with_frontend: bool,
     first, last = frame.iloc[0], frame.iloc[-1]
     finding = f"From {first['text']} ({first['label']}) to {last['text']} ({last['label']})"
     against = reference.iloc[0] if len(reference) else "the reference"
-    return charts_backends.times_forest(
+    return charts.times_forest(
         frame, axis=f"wall time, as times that of {against} (left: less)", finding=finding
     )
 

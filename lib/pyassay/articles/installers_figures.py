@@ -9,10 +9,10 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from pyassay import charts_installers as charts
 from pyassay import tables
 from pyassay.articles.question import groups, said
-from pyassay.charts_packaging import sign_matrix
+from pyassay.charts import installers as charts
+from pyassay.charts.signs import sign_matrix
 from pyassay.probes.installers.catalogue import catalogue
 from pyassay.verdicts.installers_speed import digits
 

@@ -8,9 +8,10 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from pyassay import charts_packaging as charts
 from pyassay import tables
 from pyassay.articles.question import first_few, said
+from pyassay.charts import packaging as charts
+from pyassay.charts.signs import sign_matrix
 from pyassay.verdicts.packaging_criteria import CIRCUMSTANCES, Mark
 
 __all__ = ["INPUT_KINDS", "behaviour", "portability", "reach", "short_name", "sizes", "start"]
@@ -75,7 +76,7 @@ def portability(runs: pd.DataFrame, labels: Mapping[str, str], kind: str) -> Cha
     rows = [label for label in labels.values() if label in set(cells["label"])]
     names = _alike(cells, "label", "column", rows)
     cells = cells[cells["label"].isin(names)]
-    return charts.sign_matrix(
+    return sign_matrix(
         cells.assign(label=cells["label"].map(names)),
         rows=list(names.values()),
         columns=columns,
@@ -132,7 +133,7 @@ def behaviour(marked: pd.DataFrame, labels: Mapping[str, str]) -> Chart:
     columns = list(dict.fromkeys(label for label in labels.values() if label in set(cells["column"])))
     names = _alike(cells, "column", "label", columns)
     cells = cells[cells["column"].isin(names)]
-    return charts.sign_matrix(
+    return sign_matrix(
         cells.assign(column=cells["column"].map(names)),
         rows=list(dict.fromkeys(cells["label"])),
         columns=list(names.values()),

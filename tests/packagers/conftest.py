@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pyassay.packagers.model import Built, Form, InputKind, Inputs, Project
 from pyassay.packagers.wheels import InputsUnavailable, make_inputs
 from pyassay.packagers.wheels import project as read_project
 from pyassay.packagers.workshop import Workshop
+from pyassay.places.base_images import image_name
 from pyassay.places.container import Engine, EngineError
 from pyassay.subjects.model import Interpreter
 
@@ -32,7 +32,7 @@ def pure_patient() -> Project:
 @pytest.fixture(scope="session")
 def why_no_appimage_runtime() -> str:
     """Say why our runtime cannot be compiled in seconds: no engine, or none of its image."""
-    wanted = re.sub(r"[^A-Za-z0-9_.:-]", "-", IMAGE)
+    wanted = image_name(IMAGE)
     try:
         with Engine.connect() as engine:
             if engine.has_image(wanted) or os.environ.get("PYASSAY_BUILD_SLOW") == "1":

@@ -42,7 +42,7 @@ _WITH_CACHE = """
 set -e; cache=$1; shift
 cp -r "$cache" "$NUITKA_CACHE_DIR"
 "$@"
-rm -rf made/*.build
+rm -rf made/*build
 """
 _FILES = re.compile(r"Compiled (\d+) C files using ccache")
 _HITS = re.compile(r"using ccache\) with result 'cache hit': (\d+)")

@@ -51,6 +51,23 @@ def test_what_came_from_ccache_is_told_as_nuitka_says_it() -> None:
         assert nuitka._ccache(said) == told
 
 
+def test_from_the_container_come_no_build_folders(tmp_path: Path) -> None:
+    """A link to an absolute path lies in them, which no archive of ours may hold."""
+    (tmp_path / "cache").mkdir()
+    made = (
+        "mkdir -p made/start.build made/start.onefile-build made/start.dist; "
+        "ln -s /bin/sh made/start.onefile-build/c"
+    )
+    subprocess.run(
+        ["/bin/sh", "-c", nuitka._WITH_CACHE, "sh", tmp_path / "cache", "/bin/sh", "-c", made],
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "NUITKA_CACHE_DIR": str(tmp_path / "copy")},
+        check=True,
+        timeout=60,
+    )
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["start.dist"]
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_end_before_any_command(name: str, pure_patient: Project, tmp_path: Path) -> None:
     script = dataclasses.replace(pure_patient, script=name)

@@ -52,6 +52,10 @@ def hostile(question: str) -> Evidence:
         ("quirks", "observed"),
         ("bundled_libraries", "evidence"),
         ("build_facts", "evidence"),
+        ("packaging_runs", "error_line"),
+        ("packaging_circumstances", "seen"),
+        ("installer_answers", "seen"),
+        ("backend_features", "seen"),
     ):
         if table in tables:
             tables[table][column] = NASTY

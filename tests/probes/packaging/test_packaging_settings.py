@@ -28,8 +28,8 @@ def test_what_is_wrong_is_named_in_one_line(wrong, named):
 
 def test_the_profile_chooses_the_patient():
     assert Settings(profile="quick").project_folder.name == "pure"
-    assert Settings().project_folder.name == "full"
-    assert (Settings().project_folder / "pyproject.toml").is_file()
+    assert Settings(profile="full").project_folder.name == "full"
+    assert (Settings(profile="full").project_folder / "pyproject.toml").is_file()
 
 
 def test_the_cache_is_the_users_unless_named(monkeypatch, tmp_path):

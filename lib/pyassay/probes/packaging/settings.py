@@ -55,7 +55,7 @@ class Settings:
     packagers: tuple[str, ...] = PACKAGERS
     patient: str = ""
     pythons: tuple[str, ...] = ()
-    profile: str = "full"
+    profile: str = "quick"
     inputs: tuple[InputKind, ...] = tuple(InputKind)
     start_minutes: float = 6.0
     build_timeout_s: float = 1800.0

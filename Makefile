@@ -24,7 +24,7 @@ REPORT_STAMP := $(VENV)/pyassay-report-$(call hash_of,report)
 LAB_STAMP := $(LAB_VENV)/pyassay-lab-$(call hash_of,lab)
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 
-.PHONY: help report test check lab bench record lock environment dist clean distclean
+.PHONY: help report test proofs check lab bench record lock environment dist clean distclean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -36,6 +36,9 @@ report: $(REPORT_STAMP) ## Assay the Pythons of this machine and write reports/i
 test: check ## Run ruff, mypy, nbval on the notebooks, and pytest
 	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbval -p no:cacheprovider -p no:hypothesispytest --durations=5 $(NOTEBOOKS))
 	$(BIN)/python -m pytest --durations=15
+
+proofs: $(TEST_STAMP) ## Run the long tests: every packager, installer and backend put to work
+	PYASSAY_BUILD_SLOW=1 $(BIN)/python -m pytest -m proof --timeout 1800 --durations=15
 
 check: $(TEST_STAMP) ## Run only what needs no test: ruff and mypy
 	$(BIN)/ruff check .

@@ -34,7 +34,7 @@ def test_an_appimage_without_runtime_says_what_it_lacks(
         assert "mksquashfs" in appimage.available(appimage.FORMS[0], workshop)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_an_appimage_is_a_runtime_with_an_image_behind_it(
     build_pure: Callable[..., Built],
     pure_patient: Project,

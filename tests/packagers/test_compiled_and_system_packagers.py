@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +14,6 @@ from pyassay.packagers import dh_virtualenv, nuitka, pyoxidizer
 from pyassay.packagers.model import BuildError, Built, Inputs, Project
 from pyassay.packagers.workshop import Workshop
 
-slow_build = pytest.mark.skipif(
-    os.environ.get("PYASSAY_BUILD_SLOW") != "1", reason="takes minutes: PYASSAY_BUILD_SLOW=1 builds it"
-)
 HOSTILE = ["a b", "$(touch x)", "../up", "-m", "a;b", "a\nb", "`x`"]
 
 
@@ -118,16 +114,14 @@ def test_pyoxidizers_recipe_quotes_paths(pure_patient: Project, tmp_path: Path) 
     compile(recipe, "pyoxidizer.bzl", "exec")
 
 
-@pytest.mark.skipif(shutil.which("mksquashfs") is None, reason="mksquashfs is not installed")
-@pytest.mark.slow
-@slow_build
+@pytest.mark.proof
 def test_nuitkas_folder_works(build_pure: Callable[..., Built], pure_patient: Project) -> None:
     built = build_pure(nuitka.FORMS[0])
     ran = subprocess.run([built.path / built.program, "run"], capture_output=True, timeout=60, check=True)
     assert set(json.loads(ran.stdout)["works"]) >= set(pure_patient.expected)
 
 
-@slow_build
+@pytest.mark.proof
 def test_dh_virtualenvs_package_depends_on_its_python(build_pure: Callable[..., Built]) -> None:
     built = build_pure(dh_virtualenv.FORMS[0])
     said = subprocess.run(

@@ -121,7 +121,7 @@ def test_an_archive_says_what_its_layers_are(tmp_path: Path) -> None:
     assert config["config"]["Entrypoint"] == ["/opt/app", "a b"]
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_an_image_with_the_systems_python_runs_in_the_engine(
     build_pure: Callable[..., Built], pure_patient: Project
 ) -> None:

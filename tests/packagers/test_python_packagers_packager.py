@@ -21,8 +21,8 @@ from pyassay.subjects.model import Interpreter
 _PATIENT = Path(__file__).parents[2] / "data" / "patient" / "pure"
 _MINE = ("pex", "shiv", "zipapp", "pyinstaller", "cx_freeze", "uv_tool", "venv_pack")
 _FORMS = {form.name: form for form in forms(_MINE)}
-_QUICK = ("shiv", "zipapp", "pex-zip")
-_SLOW = ("pex-loose", "pex-shboot", "uv-tool", "venv-pack", "pyinstaller-onedir", "cx_freeze")
+_QUICK = ("shiv", "zipapp", "pex-zip", "pyinstaller-onedir")
+_PROVED = ("pex-loose", "pex-shboot", "uv-tool", "venv-pack", "cx_freeze")
 _EPOCH = 1_700_000_000
 _TIMEOUT_S = 240.0
 
@@ -87,7 +87,9 @@ def _digest(path: Path) -> str:
     return found.hexdigest()
 
 
-@pytest.mark.parametrize("name", [*_QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in _SLOW)])
+@pytest.mark.parametrize(
+    "name", [*_QUICK, *(pytest.param(name, marks=pytest.mark.proof) for name in _PROVED)]
+)
 def test_what_is_built_works_and_carries_data_metadata_and_entry_point(
     name: str, cache: Path, patient: Project, pure_inputs: Inputs, tmp_path: Path
 ) -> None:
@@ -204,7 +206,7 @@ def test_a_scie_says_what_it_lacks(
         assert module.available(form, workshop) == ""
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_a_scie_is_asked_for_with_the_parts_of_the_folder(
     cache: Path, patient: Project, pure_inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,7 +134,7 @@ def test_a_readers_project_is_copied_and_built_by_its_own_backend_and_by_others(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pyproject.toml", "src"]
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_builds_are_timed_in_turns_and_the_reference_twice(build_place: BuildPlace) -> None:
     taking_part = []
     for name in ("flit-core", "uv-build"):

@@ -47,7 +47,7 @@ def rows_of(module: Any, bench: Bench) -> dict[str, list[dict[str, Any]]]:
     return rows
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_installations_are_timed_in_turns_and_their_requests_counted(bench: Bench) -> None:
     rows = rows_of(speed, bench)
     samples = rows["installer_samples"]
@@ -77,7 +77,7 @@ def test_installations_are_timed_in_turns_and_their_requests_counted(bench: Benc
     assert found["reads_metadata", "pip-26.3"] == "yes"
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_who_pays_for_compiling(bench: Bench) -> None:
     samples = rows_of(first_import, bench)["installer_imports"]
     assert {row["failure"] for row in samples} == {""}

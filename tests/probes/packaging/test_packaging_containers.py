@@ -30,11 +30,11 @@ def places():
     found.close()
 
 
-def test_thirteen_places_and_three_beside_the_builder(tmp_path):
+def test_thirteen_places_and_six_beside_the_builder(tmp_path):
     one = candidate(script(tmp_path, GOOD))
     assert len(environments_of(one)) == 13
     one.carries_python = False
-    assert len(environments_of(one)) == 16
+    assert len(environments_of(one)) == 19
     assert len({place.image for place in ENVIRONMENTS}) == 13
     assert next(place.recipe for place in ENVIRONMENTS if place.name == "debian:13 with libraries") == (
         "debian:trixie+libcurl4t64,libpq5"

@@ -65,7 +65,7 @@ def test_every_table_speaks_of_every_artifact(pythons, tmp_path):
     assert builds.size_bytes.tolist() == [subject.path.stat().st_size]
     assert builds.carries_python.tolist() == [False]
     runs = frames["packaging_runs"]
-    assert len(runs) == 16
+    assert len(runs) == 19
     assert set(runs.outcome) == {"not measured"}
     assert len(frames["packaging_circumstances"]) == len(catalogue())
     assert frames["packaging_repeats"].epoch_set.tolist() == [False, True]

@@ -25,6 +25,7 @@ __all__ = ["IndexServer", "Request"]
 _JSON = "application/vnd.pypi.simple.v1+json"
 _IDLE_S, _SILENT_S = 30.0, 120.0
 _MAX_KEPT = 100_000
+_NOTING_S = 0.5
 _CHUNK = 1 << 16
 _PAGE = re.compile(r"/simple/([^/]+)(/?)")
 _FILE = re.compile(r"/files/([^/]+?)(\.metadata)?")
@@ -78,7 +79,10 @@ class IndexServer(ThreadingHTTPServer):
             self.files[one.name] = one
         self.ended = threading.Event()
         self._lock = threading.Lock()
-        self._log: list[Request] = []
+        self._answered = threading.Condition(self._lock)
+        self._log: dict[int, Request] = {}
+        self._begun = 0
+        self._open: set[int] = set()
         self._pages: dict[tuple[str, bool], bytes] = {}
         self._hits = [0] * len(spec.faults)
         # What the first request would have to wait for.
@@ -91,20 +95,34 @@ class IndexServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def requests(self) -> list[Request]:
-        """Return what was asked so far, in the order of the answers."""
-        with self._lock:
-            return list(self._log)
+        """Return what was asked so far, in the order of the questions.
+
+        Who asks may have an answer before it is noted here; those that are slow on purpose are not waited
+        for.
+        """
+        with self._answered:
+            self._answered.wait_for(lambda: not self._open, _NOTING_S)
+            return [request for _, request in sorted(self._log.items())]
 
     def forget(self) -> None:
         """Begin the counts anew."""
         with self._lock:
             self._log.clear()
 
-    def note(self, request: Request) -> None:
-        """Keep a request."""
+    def begin(self) -> int:
+        """Return the number of a request that is about to be answered."""
         with self._lock:
+            self._begun += 1
+            self._open.add(self._begun)
+            return self._begun
+
+    def note(self, number: int, request: Request) -> None:
+        """Keep a request that was answered."""
+        with self._answered:
             if len(self._log) < _MAX_KEPT:
-                self._log.append(request)
+                self._log[number] = request
+            self._open.discard(number)
+            self._answered.notify_all()
 
     def fault(self, on: str, project: str) -> Fault | None:
         """Return how a request fails; None: not at all."""
@@ -242,26 +260,27 @@ class _Handler(BaseHTTPRequestHandler):
         age: str = "",
         fault: Fault | None = None,
     ) -> None:
+        number = self.server.begin()
         headers = dict(headers or {})
         if age and self.server.spec.cache_headers:
             headers["Cache-Control"] = age
             headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
             if self.headers.get("If-None-Match") == headers["ETag"]:
                 status, body = HTTPStatus.NOT_MODIFIED, b""
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if status != HTTPStatus.NOT_MODIFIED:
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
         sent = 0
         try:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            if status != HTTPStatus.NOT_MODIFIED:
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
             if self.command != "HEAD":
                 sent = self._send_body(body, fault)
         finally:
             part, known = "Range" in self.headers, "Authorization" in self.headers
-            self.server.note(Request(self.command, self.path, int(status), sent, part, known))
+            self.server.note(number, Request(self.command, self.path, int(status), sent, part, known))
 
     def _send_body(self, body: bytes, fault: Fault | None) -> int:
         if fault is not None and fault.kind == "cut":

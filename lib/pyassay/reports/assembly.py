@@ -18,6 +18,8 @@ from pyassay.reports.parameters import ParameterError, Parameters
 from pyassay.resources import share
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pyassay.evidence import Evidence
     from pyassay.reference import ReferenceTable
     from pyassay.verdicts import Policy, Verdict
@@ -154,7 +156,14 @@ def build(
     embedded, beside = _downloads(evidence, output)
     statuses, links = [], []
     for question, notebook in zip(files, executed, strict=True):
-        facts = [*provenance.facts, *_parameters_fact(settings[question])]
+        subjects = _counted(evidence.about(question)["subjects"])
+        facts = [
+            *(
+                ("Subjects", subjects) if name == "Subjects" else (name, value)
+                for name, value in provenance.facts
+            ),
+            *_parameters_fact(settings[question]),
+        ]
         about = Provenance(provenance.recorded_at, facts, _references([question]), embedded)
         statuses.append(_write_article(question, notebook, about, asset, output))
         title = _title(notebook)
@@ -240,9 +249,9 @@ def _downloads(evidence: Evidence, output: Path) -> tuple[list[Download], list[D
     return embedded, beside
 
 
-def _counted(evidence: Evidence) -> str:
+def _counted(subjects: pd.DataFrame) -> str:
     """Return how many subjects there are of each kind: ``2 interpreters, 1 artifact``."""
-    kinds = evidence.table("subjects")["kind"].replace({"environment": "interpreter"})
+    kinds = subjects["kind"].replace({"environment": "interpreter"})
     return ", ".join(
         f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in kinds.value_counts(sort=False).items()
     )
@@ -255,7 +264,7 @@ def _provenance(evidence: Evidence, questions: Sequence[str], policy: str) -> Pr
     tools = ", ".join(f"{name} {version}" for name, version in manifest.tools.items())
     references = _references(questions)
     facts = [
-        ("Subjects", _counted(evidence)),
+        ("Subjects", _counted(evidence.table("subjects"))),
         ("Machine", ", ".join(filter(None, machine))),
         ("Kernel", host.get("kernel", "")),
         ("Recorded", manifest.recorded_at),

@@ -337,9 +337,10 @@ def load(folder: Path | str) -> Evidence:
 def redacted(evidence: Evidence) -> Evidence:
     """Return the evidence without this machine's folders, fit for publication.
 
-    Each interpreter's prefix becomes ``{its id}``, every environment ``{environment n}`` and the home folder
-    ``~``; prefixes that every system has (``/usr``) stay.
+    Each interpreter's prefix becomes ``{its id}``, every environment ``{environment n}``, the cache
+    ``{cache}`` and the home folder ``~``; prefixes that every system has (``/usr``) stay.
     """
+    from pyassay.packagers.cache import cache_root
     from pyassay.probes.tree import is_shared_prefix
 
     subjects = evidence.table("subjects")
@@ -351,6 +352,7 @@ def redacted(evidence: Evidence) -> Evidence:
         {path for paths in subjects["environments"] for path in paths} | set(subjects["environment"]) - {""}
     )
     names |= {path: f"{{environment {number}}}" for number, path in enumerate(seen, 1)}
+    names[str(cache_root())] = "{cache}"
     names.setdefault(str(Path.home()), "~")
     names.setdefault(str(Path.cwd()), ".")
     # The longest first: a prefix may lie inside the home folder.

@@ -101,7 +101,7 @@ def test_the_page_is_small() -> None:
 def test_the_answer_names_speed_price_and_what_does_not_hold() -> None:
     text = article("full").answer().text
     assert "uv 0.13.8:" in text
-    assert "integration cost" in text
+    assert "Integration cost" in text
     assert "internal index, public as an extra one" in text
     assert "a wheel that is not what the page says" in text
 

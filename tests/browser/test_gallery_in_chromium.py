@@ -25,7 +25,9 @@ Open = Callable[..., Any]
 def test_a_page_of_the_gallery_is_silent_and_usable(opened: Open, name: str, scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = GALLERY / f"{name}.html"
-    assert page.stat().st_size < 400_000, "a page can be mailed"
+    # Ninety builds with a verdict each: what is folded away is still in the page.
+    most = 700_000 if name == "packaging" else 400_000
+    assert page.stat().st_size < most, "a page can be mailed"
     result = opened(page, width=width, color_scheme=scheme)
     result.page.wait_for_timeout(200)
     assert result.errors == []

@@ -84,7 +84,12 @@ class InstallersArticle(QuestionArticle):
             return strong(["No installer was put to the test."])
         best = newest(measured, "uv") or newest(measured, "pip")
         verdict = next((one for one in self.verdicts if one.subject_id == best), None)
-        sentences = [f"{self._names[best]}: {verdict.headline}."] if verdict is not None else []
+        # The parts of a headline are sentences here: together they are longer than what is shown of one.
+        parts = verdict.headline.split("; ") if verdict is not None else []
+        sentences = [
+            f"{self._names[best]}: {part}." if not number else f"{part[:1].upper()}{part[1:]}."
+            for number, part in enumerate(parts)
+        ]
         tried = self.claimed[self.claimed["still_true"] != Held.NOT_MEASURED]
         counts = tried["still_true"].value_counts()
         told = [

@@ -322,7 +322,8 @@ class PackagingArticle(QuestionArticle):
 
     def starts(self) -> tables.Shown:
         """Show every start that was timed: warm, cold and first."""
-        return lessons.starts(self.started, self._short(self.started["command_id"]))
+        timed = self.started[~self.started["reason"].map(str).str.startswith(_ASKED)]
+        return lessons.starts(timed, self._short(timed["command_id"]))
 
     def size_chart(self) -> Chart:
         """Draw sizes against starts."""
@@ -422,7 +423,9 @@ class PackagingArticle(QuestionArticle):
                 "artifacts": group["subject_id"].nunique(),
                 "why": why,
             }
-            for (criterion, why), group in _groups(unseen, "criterion", "why")
+            for (criterion, why), group in _groups(
+                unseen.assign(why=unseen["why"].map(_of_another)), "criterion", "why"
+            )
         ]
         if not rows:
             return said("Every form was built, and every criterion measured.")
@@ -460,6 +463,7 @@ class PackagingArticle(QuestionArticle):
 
 
 _AFTER = 2
+_ASKED = "asked of "
 _SHORT_TITLES = {
     "system-libraries": "system libraries",
     "python-dependencies": "Python packages",
@@ -480,6 +484,11 @@ def _without(name: str, form: str, shared: set[str]) -> str:
         part for part in name.removeprefix(f"{form} (").removesuffix(")").split(", ") if part not in shared
     ]
     return f"{form} ({', '.join(rest)})" if rest else form
+
+
+def _of_another(why: str) -> str:
+    """Return why something was not measured, without the name of the artifact that was asked instead."""
+    return f"{_ASKED}the same form with other wheels" if why.startswith(_ASKED) else why
 
 
 def _cell(row: dict[Any, Any]) -> str:

@@ -181,8 +181,8 @@ def test_nothing_of_the_user_reaches_it(starter: Starter, monkeypatch: pytest.Mo
 def test_it_gets_the_signals_that_it_is_owed(starter: Starter) -> None:
     # Python ignores SIGPIPE, and what it starts would inherit that.
     said = started(starter, ["grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status"]).stdout.split()
-    # Of the standard ones; the C library keeps two others to itself. Whoever runs the tests in the background of
-    # a shell hands down that SIGINT and SIGQUIT are ignored.
+    # Of the standard ones; the C library keeps two others to itself. Who runs the tests in the background
+    # of a shell hands down that SIGINT and SIGQUIT are ignored.
     handed_down = sum(
         1 << (number - 1)
         for number in (signal.SIGINT, signal.SIGQUIT)

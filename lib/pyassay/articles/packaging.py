@@ -13,6 +13,7 @@ from pyassay import tables
 from pyassay.articles import packaging_figures as figures
 from pyassay.articles import packaging_lessons as lessons
 from pyassay.articles.question import QuestionArticle, first_few, said, strong
+from pyassay.probes.packaging.tables import ASKED_OF
 from pyassay.verdicts import packaging as rules
 from pyassay.verdicts.model import Level, Verdict
 from pyassay.verdicts.packaging_builds import shown_names
@@ -322,7 +323,7 @@ class PackagingArticle(QuestionArticle):
 
     def starts(self) -> tables.Shown:
         """Show every start that was timed: warm, cold and first."""
-        timed = self.started[~self.started["reason"].map(str).str.startswith(_ASKED)]
+        timed = self.started[~self.started["reason"].map(str).str.startswith(ASKED_OF)]
         return lessons.starts(timed, self._short(timed["command_id"]))
 
     def size_chart(self) -> Chart:
@@ -463,7 +464,6 @@ class PackagingArticle(QuestionArticle):
 
 
 _AFTER = 2
-_ASKED = "asked of "
 _SHORT_TITLES = {
     "system-libraries": "system libraries",
     "python-dependencies": "Python packages",
@@ -488,7 +488,7 @@ def _without(name: str, form: str, shared: set[str]) -> str:
 
 def _of_another(why: str) -> str:
     """Return why something was not measured, without the name of the artifact that was asked instead."""
-    return f"{_ASKED}the same form with other wheels" if why.startswith(_ASKED) else why
+    return f"{ASKED_OF}the same form with other wheels" if why.startswith(ASKED_OF) else why
 
 
 def _cell(row: dict[Any, Any]) -> str:

@@ -7,8 +7,6 @@ folder of wheels, without network, in throw-away folders.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pyassay.places.interruption import unwound_by_signals
 from pyassay.probes.backends.session import Session
@@ -26,10 +24,8 @@ from pyassay.probes.backends.tables import (
     REPEATS,
 )
 from pyassay.probes.backends.timing import BUILD_SAMPLES
-from pyassay.subjects.model import Artifact, Interpreter, Subject, SubjectKind
-
-if TYPE_CHECKING:
-    import pandas as pd
+from pyassay.probes.measured import Measured
+from pyassay.subjects.model import Interpreter, Subject, SubjectKind
 
 __all__ = ["TABLES", "Measured", "Settings", "SettingsError", "measure", "takes"]
 
@@ -51,25 +47,6 @@ TABLES = (
 """Every table of the question."""
 
 _OLDEST = (3, 10)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What was measured.
-
-    Attributes
-    ----------
-    frames : dict of str to DataFrame
-        By the names of :data:`TABLES`.
-    failed : dict of str to str
-        By the id of a backend that could not be measured at all: the reason, one line.
-    subjects : tuple of Artifact
-        Every backend, measured or not.
-    """
-
-    frames: dict[str, pd.DataFrame]
-    failed: dict[str, str]
-    subjects: tuple[Artifact, ...]
 
 
 def takes(subject: Subject) -> bool:

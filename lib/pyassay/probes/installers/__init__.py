@@ -30,10 +30,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
@@ -56,11 +55,9 @@ from pyassay.probes.installers.tables import (
 )
 from pyassay.probes.installers.tools import Installer, InstallerError, obtain
 from pyassay.probes.installers.wheelhouse import set_row, wheelhouse
+from pyassay.probes.measured import Measured
 from pyassay.probes.observations import TableSchema
 from pyassay.subjects.model import Artifact, Interpreter, Subject, SubjectKind
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "GROUPS",
@@ -87,25 +84,6 @@ def _modules(names: Sequence[str]) -> Iterator[ModuleType]:
     for name in names:
         if importlib.util.find_spec(f"{__name__}.{name}") is not None:
             yield importlib.import_module(f"{__name__}.{name}")
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What was measured.
-
-    Attributes
-    ----------
-    frames : dict of str to DataFrame
-        By the names of :data:`TABLES`.
-    failed : dict of str to str
-        By the id of a subject: why nothing was measured, one line.
-    subjects : tuple of Artifact
-        The installers; those that cannot be had carry the reason as their error.
-    """
-
-    frames: dict[str, pd.DataFrame]
-    failed: dict[str, str]
-    subjects: tuple[Artifact, ...] = ()
 
 
 def takes(subject: Subject) -> bool:

@@ -7,17 +7,17 @@ fails leaves the others. Whatever was not measured is a row that says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyassay.packagers.wheels import ProjectError
 from pyassay.packagers.wheels import project as read_project
 from pyassay.places.interruption import unwound_by_signals
+from pyassay.probes.measured import Measured
 from pyassay.probes.packaging.pythons import chosen, takes
 from pyassay.probes.packaging.session import Measurement
 from pyassay.probes.packaging.settings import Settings, SettingsError
 from pyassay.probes.packaging.tables import TABLES
-from pyassay.subjects.model import Artifact, Subject
+from pyassay.subjects.model import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,25 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["TABLES", "Measured", "Settings", "SettingsError", "measure", "takes"]
 
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What was measured.
-
-    Attributes
-    ----------
-    frames : dict of str to DataFrame
-        By the names of :data:`TABLES`.
-    failed : dict of str to str
-        By the id of an artifact whose packager failed: the reason, one line.
-    subjects : tuple of Artifact
-        Every artifact, built or not.
-    """
-
-    frames: dict[str, pd.DataFrame]
-    failed: dict[str, str]
-    subjects: tuple[Artifact, ...]
 
 
 def measure(

@@ -21,7 +21,7 @@ from pyassay.probes.packaging.runs import Runner, environments_of
 from pyassay.probes.packaging.settings import Settings
 from pyassay.probes.packaging.starts import STATES, Starts, failed_row
 from pyassay.probes.packaging.store import Store, digest_of
-from pyassay.probes.packaging.tables import TABLES
+from pyassay.probes.packaging.tables import ASKED_OF, TABLES
 from pyassay.subjects.model import Interpreter
 
 __all__ = ["Measurement"]
@@ -133,7 +133,7 @@ class Measurement:
             best = max(group, key=lambda one: self._rank(one, ran))
             for one in group:
                 if one is not best:
-                    yield one, None, f"asked of {best.subject_id}: the wheels are of no account here"
+                    yield one, None, f"{ASKED_OF}{best.subject_id}: the wheels are of no account here"
                 elif one.built is None:
                     yield one, None, f"not built: {one.reason or one.status}"
                 elif self._places is None or self._places.engine is None:
@@ -153,7 +153,7 @@ class Measurement:
     def _repeated(self, one: Candidate, why: str, builder: Builder) -> list[Row]:
         if not self.settings.repeats:
             return unrepeated(one, "a second build was not asked for")
-        if one.built is None or why.startswith("asked of"):
+        if one.built is None or why.startswith(ASKED_OF):
             return unrepeated(one, why)
         key = (one.digest, one.form.name, one.inputs.digest if one.inputs else "")
         kept = self.store.get("repeats", key)
@@ -170,7 +170,7 @@ class Measurement:
         found: list[Row] = []
         groups: dict[str, list[Candidate]] = {}
         for one, _, why in asked:
-            if why.startswith("asked of") or one.built is None:
+            if why.startswith(ASKED_OF) or one.built is None:
                 found += [failed_row(one.subject_id, what, state, why) for what, state, _ in STATES]
             else:
                 groups.setdefault(one.python.id, []).append(one)

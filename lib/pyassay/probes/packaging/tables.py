@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyassay.probes.observations import Column, TableSchema
 
 __all__ = [
+    "ASKED_OF",
     "BUILDS",
     "CIRCUMSTANCES",
     "CONTENTS",
@@ -15,6 +16,9 @@ __all__ = [
     "START_SAMPLES",
     "TABLES",
 ]
+
+ASKED_OF = "asked of "
+"""What a reason begins with where another artifact of the same form was asked instead; its id follows."""
 
 _SUBJECT = Column("subject_id", "text", "Which artifact: a row of the table `subjects`.")
 

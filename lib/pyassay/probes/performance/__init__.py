@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyassay.places.interruption import unwound_by_signals
 from pyassay.probes.build import BUILD_FACTS
 from pyassay.probes.build import probe as probe_build
 from pyassay.probes.instructions import INSTRUCTIONS, count_instructions
+from pyassay.probes.measured import Measured
 from pyassay.probes.performance.context import Context, Progress, Record
 from pyassay.probes.performance.engine import Measurement
 from pyassay.probes.performance.estimate import ESTIMATES, estimate
@@ -53,22 +53,6 @@ _COUNTED = 50
 
 TABLES = (*MEASURED_TABLES, BUILD_FACTS, INSTRUCTIONS)
 """What is measured, and how each interpreter was built: what may explain it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What was measured.
-
-    Attributes
-    ----------
-    frames : dict of str to DataFrame
-        By the names of :data:`TABLES`.
-    failed : dict of str to str
-        By the id of a subject that could not be measured at all: the reason, one line.
-    """
-
-    frames: dict[str, pd.DataFrame]
-    failed: dict[str, str]
 
 
 def takes(subject: Subject) -> bool:
